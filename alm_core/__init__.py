@@ -1,0 +1,2 @@
+"""Active Layer Mapper: the headless core."""
+__version__ = "0.1.0"

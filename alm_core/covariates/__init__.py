@@ -1,0 +1,1 @@
+"""Raster layers that explain the target: staging on the study grid, derived layers, extraction at sites."""

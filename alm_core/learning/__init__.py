@@ -1,0 +1,1 @@
+"""Learners, folds, validation, metrics, selection, fusion, bias, uncertainty, applicability, explanation."""

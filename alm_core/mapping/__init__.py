@@ -1,0 +1,1 @@
+"""From fitted members to rasters: block prediction, cloud-optimised GeoTIFF, clipping, STAC, the card."""

@@ -1,0 +1,346 @@
+"""The sections of study.toml: every option, its default, its range and its unit.
+
+Rooms never see these models: the pipeline hands them plain keyword arguments. An unknown key is refused by name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+GROUPS = ("terrain", "soil", "vegetation", "climate", "radar", "other")
+Group = Literal["terrain", "soil", "vegetation", "climate", "radar", "other"]
+Resampling = Literal["nearest", "bilinear", "cubic", "average", "mode", "min", "max", "median"]
+LearnerName = str
+
+
+class Section(BaseModel):
+    """A table of study.toml: no unknown keys, no changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Target(Section):
+    """What is mapped."""
+
+    name: str = "value"
+    description: str = ""
+    unit: str = ""
+    task: Literal["regression", "classification"] = "regression"
+    minimum: float | None = Field(None, description="physical lower bound; predictions are cut to it")
+    maximum: float | None = Field(None, description="physical upper bound")
+    transform: Literal["none", "log"] = "none"
+
+
+class Bounds(Section):
+    """A box in the units of the grid's CRS."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    @model_validator(mode="after")
+    def ordered(self) -> Bounds:
+        """Refuse swapped edges by name."""
+        if self.west >= self.east:
+            raise ValueError(f"west is {self.west} and east is {self.east}: west must be smaller; they may be swapped")
+        if self.south >= self.north:
+            raise ValueError(f"south is {self.south} and north is {self.north}: south must be smaller; they may be swapped")
+        return self
+
+
+class GridOptions(Section):
+    """Where and how finely to map: either `like` a raster, or CRS, resolution and bounds."""
+
+    like: str | None = Field(None, description="a raster whose grid is taken")
+    crs: str | None = Field(None, description="CRS; with `like` it stands in where the raster has none")
+    resolution: float | None = Field(None, gt=0)
+    bounds: Bounds | None = None
+    mask: str | None = Field(None, description="a raster on any grid; cells with a value in mask_values are mapped")
+    mask_values: tuple[int, ...] = (1,)
+
+    @model_validator(mode="after")
+    def complete(self) -> GridOptions:
+        """One of the two ways must be complete."""
+        if self.like is None and (self.crs is None or self.resolution is None or self.bounds is None):
+            raise ValueError("give either `like`, or all three of `crs`, `resolution` and `bounds`")
+        return self
+
+
+class Columns(Section):
+    """Which column of the table holds what: our name on the left, the table's on the right."""
+
+    site_id: str | None = None
+    longitude: str | None = Field(None, description="longitude, or x in `crs`")
+    latitude: str | None = Field(None, description="latitude, or y in `crs`")
+    value: str | None = None
+    date: str | None = None
+    year: str | None = None
+    method: str | None = None
+    uncertainty: str | None = None
+    depth: str | None = Field(None, description="depth of a point measurement, m")
+    depth_top: str | None = None
+    depth_bottom: str | None = None
+    survey: str | None = None
+    # what the conversions need
+    wet_mass: str | None = Field(None, description="g, for the cutting ring")
+    dry_mass: str | None = Field(None, description="g, for the cutting ring")
+    gravimetric: str | None = Field(None, description="gravimetric water content, g g-1")
+    bulk_density: str | None = Field(None, description="dry bulk density, g cm-3")
+    travel_time: str | None = Field(None, description="two-way travel time of the radar wave, ns")
+    reflector_depth: str | None = Field(None, description="depth of the reflector, m")
+    permittivity: str | None = Field(None, description="relative permittivity")
+    velocity: str | None = Field(None, description="wave velocity, m ns-1")
+    porosity: str | None = None
+
+
+class ConversionOptions(Section):
+    """How raw measurements become volumetric water content."""
+
+    ring_volume_cm3: float = Field(100.0, gt=0)
+    ring_uncertainty: float = Field(0.02, ge=0, description="m3 m-3, where the table gives none")
+    particle_density: float = Field(2.65, gt=0, description="g cm-3")
+    gpr_model: Literal["topp", "crim", "linear"] = "crim"
+    gpr_travel_time_uncertainty_ns: float = Field(1.0, ge=0)
+    gpr_depth_uncertainty_m: float = Field(0.05, ge=0)
+    gpr_permittivity_uncertainty: float = Field(0.5, ge=0)
+    gpr_porosity: float = Field(0.45, gt=0, lt=1, description="where the table gives none")
+    gpr_linear_intercept: float | None = None
+    gpr_linear_slope: float | None = Field(None, description="water content per m ns-1")
+    ring_methods: tuple[str, ...] = ("cutting_ring", "cutting ring", "ring", "环刀", "环刀法")
+    gpr_methods: tuple[str, ...] = ("gpr", "ground_penetrating_radar", "探地雷达")
+
+
+class SiteOptions(Section):
+    """The site table."""
+
+    table: str
+    sheet: str | None = None
+    layer: str | None = None
+    crs: str = "EPSG:4326"
+    value_unit: Literal["as_is", "fraction", "percent"] = "as_is"
+    sentinels: tuple[float, ...] = (-9999.0, -999.99, -999.9, -999.0, -99.0, 9999.0)
+    columns: Columns = Columns()
+    conversion: ConversionOptions | None = None
+    groups: Literal["survey", "method", "none"] = "survey"
+
+
+class ScreeningOptions(Section):
+    """Rules that take a site out, each with its threshold; None switches a rule off."""
+
+    season_months: tuple[int, ...] | None = Field(None, description="months to keep, for example [9, 10]")
+    first_year: int | None = None
+    last_year: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    porosity_bound: bool = Field(False, description="value must not exceed the porosity, where it is known")
+    depth_minimum_m: float | None = None
+    depth_maximum_m: float | None = None
+    duplicate_distance_cells: float | None = Field(0.0, ge=0, description="0: same cell of the grid; None: off")
+    duplicate_choice: Literal["median", "newest", "least_uncertain"] = "median"
+    outlier_z: float | None = Field(4.5, gt=0, description="robust z (median, MAD) over all sites")
+    neighbour_z: float | None = Field(5.0, gt=0, description="robust z against the nearest sites in covariate space")
+    neighbours: int = Field(12, ge=4)
+    require_inside_mask: bool = False
+    maximum_missing: float = Field(0.3, ge=0, le=1, description="largest part of covariates that may be missing at a site")
+    keep: tuple[str, ...] = Field((), description="site ids kept by hand whatever the rules say")
+    exclude: dict[str, str] = Field({}, description="site id: reason, taken out by hand")
+
+
+class CovariateOptions(Section):
+    """One raster layer."""
+
+    name: str
+    path: str
+    band: int = Field(1, ge=1)
+    group: Group = "other"
+    kind: Literal["continuous", "categorical"] = "continuous"
+    unit: str = ""
+    resampling: Resampling | None = Field(None, description="default: bilinear, nearest for categories")
+    crs: str | None = Field(None, description="stands in where the file has none")
+    nodata: float | None = Field(None, description="stands in where the file declares none")
+    scale: float = 1.0
+    offset: float = 0.0
+    minimum: float | None = Field(None, description="values below it are nodata (they are counted)")
+    maximum: float | None = None
+    use: bool = Field(True, description="false: only an input of derived layers, not offered to the learners")
+    source: str = ""
+
+
+class DerivedOptions(Section):
+    """One layer computed from others."""
+
+    name: str
+    method: Literal["ndvi", "ndwi", "soil_moisture_change", "degree_days", "slope", "northness", "eastness", "aspect"]
+    inputs: dict[str, str | list[str]] = Field(description="role: name of a covariate, or names of a time stack")
+    options: dict[str, Any] = {}
+    group: Group = "other"
+    unit: str = ""
+
+
+class ExtractionOptions(Section):
+    """How covariate values are taken at sites."""
+
+    method: Literal["nearest", "bilinear", "window_mean"] = "bilinear"
+    window_cells: int = Field(3, ge=1)
+
+
+class SelectionOptions(Section):
+    """SHAP recursive feature elimination."""
+
+    enabled: bool = True
+    keep: tuple[str, ...] = ()
+    minimum_features: int = Field(4, ge=1)
+    step: float = Field(0.12, gt=0, description="part of the features dropped a round, or a number of them if >= 1")
+    correlation: float = Field(0.9, gt=0, le=1, description="|rho| above which features form a group")
+    folds: int = Field(5, ge=2)
+    repeats: int = Field(2, ge=1)
+    scheme: Literal["random", "block", "knndm", "group"] = "random"
+    nested: bool = Field(True, description="re-run the selection inside every outer fold")
+    learners: tuple[LearnerName, ...] = ()
+
+
+class LearnerOptions(Section):
+    """One learner; `options` go to its constructor."""
+
+    name: str
+    kind: str | None = Field(None, description="registry name; default: `name`")
+    options: dict[str, Any] = {}
+
+
+class TuningOptions(Section):
+    """Optional search of hyperparameters inside the training folds."""
+
+    enabled: bool = False
+    trials: int = Field(20, ge=1)
+    folds: int = Field(3, ge=2)
+
+
+class ValidationOptions(Section):
+    """How the map is scored."""
+
+    schemes: tuple[Literal["random", "block", "knndm", "survey", "method", "time", "holdout"], ...] = ("random", "block", "knndm")
+    headline: Literal["random", "block", "knndm", "survey", "method", "time", "holdout"] = "knndm"
+    folds: int = Field(5, ge=2)
+    repeats: int = Field(1, ge=1, description="repeats of the random scheme")
+    inner_folds: int = Field(5, ge=2)
+    block_size_km: float = Field(100.0, gt=0)
+    holdout: tuple[float, float, float] = (0.70, 0.15, 0.15)
+    domain_points: int = Field(1000, ge=100)
+    bootstrap: int = Field(500, ge=0)
+
+
+class FusionOptions(Section):
+    """How the members become one value."""
+
+    method: Literal["equal", "inverse_error", "least_squares", "bias_aware", "manual"] = "bias_aware"
+    weights: dict[str, float] = {}
+    power: float = Field(2.0, gt=0, description="of inverse_error")
+    gamma: float = Field(1.0, ge=0, description="how much bias counts against variance")
+    bandwidth: float = Field(0.35, gt=0, description="of the kernel, in standard deviations of the fused value")
+
+
+class BiasOptions(Section):
+    """How the fused value is corrected."""
+
+    method: Literal["none", "regression", "distribution", "zscore", "residual", "blend"] = "blend"
+    blend: float = Field(0.5, ge=0, le=1, description="lambda: 0 regression on estimates, 1 distribution matching")
+
+
+class UncertaintyOptions(Section):
+    """Prediction intervals."""
+
+    level: float = Field(0.9, gt=0, lt=1)
+    method: Literal["cross_conformal", "none"] = "cross_conformal"
+    scheme: Literal["random", "block", "knndm"] = "random"
+    normalise: bool = True
+
+
+class ApplicabilityOptions(Section):
+    """Dissimilarity index, local point density, area of applicability."""
+
+    enabled: bool = True
+    weights: Literal["shap", "equal"] = "shap"
+    scheme: Literal["random", "block", "knndm"] = "random"
+
+
+class KrigingOptions(Section):
+    """The geostatistical baseline."""
+
+    enabled: bool = False
+    covariates: tuple[str, ...] = Field((), description="drift of universal (regression) kriging")
+    residual: bool = Field(False, description="add kriged residuals of the fused value to the map")
+
+
+class MapOptions(Section):
+    """The rasters that are written."""
+
+    block_size: int = Field(512, ge=16)
+    compression: Literal["zstd", "deflate"] = "zstd"
+    dtype: Literal["float32", "int16"] = "float32"
+    scale: float = Field(0.0001, gt=0, description="of int16")
+    time: str = ""
+    workers: int = Field(2, ge=1)
+
+
+class StudyHead(Section):
+    """Who the study is."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,63}$")
+    title: str = ""
+    description: str = ""
+    citation: str = ""
+    licence: str = ""
+    seed: int = Field(42, ge=0)
+    simulated: bool = False
+    truth: str | None = Field(None, description="simulated studies only: the raster that the sites were drawn from")
+
+
+class StudyOptions(Section):
+    """All of study.toml."""
+
+    study: StudyHead
+    target: Target = Target()
+    grid: GridOptions
+    sites: SiteOptions
+    screening: ScreeningOptions = ScreeningOptions()
+    covariates: tuple[CovariateOptions, ...] = ()
+    derived: tuple[DerivedOptions, ...] = ()
+    extraction: ExtractionOptions = ExtractionOptions()
+    selection: SelectionOptions = SelectionOptions()
+    learners: tuple[LearnerOptions, ...] = (
+        LearnerOptions(name="random_forest"),
+        LearnerOptions(name="extra_trees"),
+        LearnerOptions(name="xgboost"),
+        LearnerOptions(name="catboost"),
+    )
+    tuning: TuningOptions = TuningOptions()
+    validation: ValidationOptions = ValidationOptions()
+    fusion: FusionOptions = FusionOptions()
+    bias: BiasOptions = BiasOptions()
+    uncertainty: UncertaintyOptions = UncertaintyOptions()
+    applicability: ApplicabilityOptions = ApplicabilityOptions()
+    kriging: KrigingOptions = KrigingOptions()
+    map: MapOptions = MapOptions()
+
+    @field_validator("covariates")
+    @classmethod
+    def some_covariates(cls, value: tuple[CovariateOptions, ...]) -> tuple[CovariateOptions, ...]:
+        """A study without covariates has nothing to learn from."""
+        if not value:
+            raise ValueError("no [[covariates]] given: at least one raster is expected")
+        return value
+
+    @model_validator(mode="after")
+    def unique_names(self) -> StudyOptions:
+        """Names of layers and learners are used as columns and bands, so they must differ."""
+        for what, names in (
+            ("covariates and derived layers", [layer.name for layer in (*self.covariates, *self.derived)]),
+            ("learners", [learner.name for learner in self.learners]),
+        ):
+            doubled = sorted({name for name in names if names.count(name) > 1})
+            if doubled:
+                raise ValueError(f"{what} share the name {', '.join(doubled)}: each needs a name of its own")
+        return self

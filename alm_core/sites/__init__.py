@@ -1,0 +1,1 @@
+"""Field sites: reading tables, converting raw measurements, screening."""

@@ -1,0 +1,1 @@
+"""Trained tree ensembles in one compiled form: conversion, prediction, exact TreeSHAP."""
