@@ -128,7 +128,13 @@ class SiteOptions(Section):
 
 
 class ScreeningOptions(Section):
-    """Rules that take a site out, each with its threshold; None switches a rule off."""
+    """Rules that take a site out, each with its threshold; "off" switches a rule off (TOML has no null)."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def switched_off(cls, value: Any) -> Any:
+        """Read "off" as no threshold."""
+        return None if value == "off" else value
 
     season_months: tuple[int, ...] | None = Field(None, description="months to keep, for example [9, 10]")
     first_year: int | None = None

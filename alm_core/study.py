@@ -49,6 +49,8 @@ class Study:
             files["grid"] = self.file(options.grid.like)
         if options.grid.mask:
             files["mask"] = self.file(options.grid.mask)
+        if options.study.truth:
+            files["truth"] = self.file(options.study.truth)
         for layer in options.covariates:
             files[f"covariate {layer.name}"] = self.file(layer.path)
         return files
@@ -76,7 +78,9 @@ class Study:
         study = cls(parse_options(values, path), path.resolve().parent, path.resolve())
         missing = [f"{role}: {file}" for role, file in study.input_files().items() if not file.is_file()]
         if missing:
-            raise MissingFileError(f"{path} names files that are not there: " + "; ".join(missing) + ". Paths start at its folder.")
+            raise MissingFileError(
+                f"{path} names files that are not there: " + "; ".join(missing) + ". Paths start at its folder."
+            )
         return study
 
 

@@ -63,11 +63,17 @@ def disk_faults(path: Path) -> Iterator[None]:
         yield
     except OSError as fault:
         if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WorkspaceError(f"The disk is full: {path} could not be written. Free some space and run again; finished stages stay.") from fault
+            raise WorkspaceError(
+                f"The disk is full: {path} could not be written. Free some space and run again; finished stages stay."
+            ) from fault
         if fault.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise WorkspaceError(f"{path} can't be written: {fault.strerror}. Choose a folder that is yours with --workspace.") from fault
+            raise WorkspaceError(
+                f"{path} can't be written: {fault.strerror}. Choose a folder that is yours with --workspace."
+            ) from fault
         if fault.errno in (errno.ENOTDIR, errno.EEXIST):
-            raise WorkspaceError(f"{path} can't be made: a file of that name is in the way. Choose another folder with --workspace.") from fault
+            raise WorkspaceError(
+                f"{path} can't be made: a file of that name is in the way. Choose another folder with --workspace."
+            ) from fault
         raise
 
 
@@ -179,7 +185,9 @@ class Run:
         """
         path = self.folder / relative
         if not path.exists():
-            raise MissingFileError(f"{path} is not there: the run has not come that far. Finish it with `python -m alm_core run`.")
+            raise MissingFileError(
+                f"{path} is not there: the run has not come that far. Finish it with `python -m alm_core run`."
+            )
         return path
 
     def metrics(self) -> dict[str, Any]:
@@ -197,7 +205,9 @@ class Run:
         """
         folder = Path(folder).resolve()
         if not (folder / RECORD).is_file():
-            raise MissingFileError(f"{folder} is not a run: it has no {RECORD}. `python -m alm_core list` shows the runs of a workspace.")
+            raise MissingFileError(
+                f"{folder} is not a run: it has no {RECORD}. `python -m alm_core list` shows the runs of a workspace."
+            )
         return cls(folder)
 
 
@@ -235,7 +245,13 @@ class Ledger:
     def finish(self, stage: str, key: str, files: list[Path], *, seconds: float, source: str | None = None) -> None:
         """Note that a stage is done and which files are its own."""
         sizes = {file.relative_to(self.folder).as_posix(): file.stat().st_size for file in sorted(files)}
-        self.record["stages"][stage] = {"state": "done", "key": key, "seconds": round(seconds, 3), "files": sizes, "linked_from": source}
+        self.record["stages"][stage] = {
+            "state": "done",
+            "key": key,
+            "seconds": round(seconds, 3),
+            "files": sizes,
+            "linked_from": source,
+        }
         self.save()
 
 
@@ -288,7 +304,9 @@ def hold(folder: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout as fault:
-            raise WorkspaceError(f"{folder} is being written by another program. Wait for it to end, or choose another --workspace.") from fault
+            raise WorkspaceError(
+                f"{folder} is being written by another program. Wait for it to end, or choose another --workspace."
+            ) from fault
     try:
         yield
     finally:

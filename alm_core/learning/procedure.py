@@ -321,7 +321,13 @@ def _tuned(samples: Samples, procedure: Procedure) -> Procedure:
         replace(
             spec,
             options=tune_learner(
-                spec.kind, values, samples.target, task=procedure.task, seed=procedure.seed, options=spec.options, **procedure.tuning
+                spec.kind,
+                values,
+                samples.target,
+                task=procedure.task,
+                seed=procedure.seed,
+                options=spec.options,
+                **procedure.tuning,
             ).options,
         )
         for spec in procedure.learners

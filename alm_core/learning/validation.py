@@ -92,7 +92,15 @@ def validate(
         frame.insert(1, "repeat", repeat)
         frame.insert(2, "fold", fold)
         frames.append(frame)
-        notes.append({"repeat": repeat, "fold": fold, "trained": len(fit_rows), "scored": len(score_rows), "features": list(trained.features)})
+        notes.append(
+            {
+                "repeat": repeat,
+                "fold": fold,
+                "trained": len(fit_rows),
+                "scored": len(score_rows),
+                "features": list(trained.features),
+            }
+        )
     names = tuple(name for name in ("ordinary_kriging", "regression_kriging") if name in frames[0])
     return OutOfFold(pd.concat(frames, ignore_index=True), procedure.names, names), notes
 
@@ -155,7 +163,13 @@ def score(
                 within = group_of.loc[first["site_id"]].to_numpy()
                 for metric in ("r2", "rmse", "mae") if task == "regression" else ("overall_accuracy", "kappa"):
                     low, high = bootstrap_interval(
-                        first["observed"].to_numpy(), first[column].to_numpy(), metric, groups=within, n=bootstrap, level=level, seed=seed
+                        first["observed"].to_numpy(),
+                        first[column].to_numpy(),
+                        metric,
+                        groups=within,
+                        n=bootstrap,
+                        level=level,
+                        seed=seed,
                     )
                     mean["interval"][metric] = [float(low), float(high)]
             found[scheme][column] = mean

@@ -1,0 +1,237 @@
+"""The command line: ``python -m alm_core``.
+
+Exit codes: 0 done, 1 a fault in the input (one clear message, no traceback), 130 interrupted (the run can be resumed).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from alm_core.errors import AlmError, StudyError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="From field sites and raster stacks to validated, bias-corrected maps of frozen ground.",
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+WorkspaceOption = Annotated[Path, typer.Option(help="Folder of all runs.")]
+
+
+@app.command()
+def demo(
+    study: Annotated[str, typer.Argument(help="Which study.")] = "active_layer_moisture",
+    size: Annotated[str, typer.Option(help="small (0.05 degree), medium (0.01 degree) or full (3 arc-seconds).")] = "medium",
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder to write.")] = Path("demo/active_layer_moisture"),
+    seed: Annotated[int | None, typer.Option(help="Seed of the simulation.")] = None,
+) -> None:
+    """Write a complete simulated study: sites, rasters, the truth behind them and a study.toml."""
+    from alm_core.studies import DEMOS
+
+    if study not in DEMOS:
+        raise StudyError(f"There is no demo {study!r}. The demos are {', '.join(sorted(DEMOS))}.")
+    options = {} if seed is None else {"seed": seed}
+    with Bars() as listener:
+        path = DEMOS[study](out_folder, size=size, progress=as_steps(listener, "demo"), **options)
+    out.print(f"Simulated study written: {path}\nNext: python -m alm_core run {path}")
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="Folder for the new study.")],
+    sites: Annotated[Path, typer.Option(help="Your site table.")],
+    covariates: Annotated[Path, typer.Option(help="Your folder of GeoTIFFs.")],
+    target: Annotated[str | None, typer.Option(help="Column to map, where the guess is wrong.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a study.toml that is there.")] = False,
+) -> None:
+    """Write a study.toml from your own files; every guess is shown, and stands in the file as a comment."""
+    from alm_core.new import new_study
+
+    made = new_study(folder, sites=sites, covariates=covariates, target=target, overwrite=overwrite)
+    table = Table("what", "guess", "why", title=f"Guesses in {made.path}")
+    for guess in made.guesses:
+        table.add_row(guess.what, str(guess.value), guess.why)
+    out.print(table)
+    out.print(f"Look them over, then: python -m alm_core check {made.path}")
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="study.toml or its folder.")],
+    workspace: WorkspaceOption = Path("workspace"),
+    until: Annotated[str | None, typer.Option(help="Last stage to run.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; the result does not depend on it.")] = None,
+) -> None:
+    """Run a study to its map. Interrupt it with Ctrl-C; the same command goes on where it was."""
+    from alm_core.pipeline import run as run_study
+
+    with Bars() as listener:
+        finished = run_study(study, workspace=workspace, progress=listener, until=until, workers=workers)
+    out.print(f"Run {finished.id}: {finished.folder}")
+    if (finished.folder / "metrics.json").is_file():
+        out.print(score_table(finished.metrics(), finished.record["options"]["validation"]["headline"]))
+
+
+@app.command()
+def export(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    out_file: Annotated[Path, typer.Option("--out", help="GeoTIFF to write.")],
+    layer: Annotated[
+        str, typer.Option(help="fused (value, lower, upper, DI, LPD, AOA), members, or one learner's name.")
+    ] = "fused",
+    clip: Annotated[Path | None, typer.Option(help="GeoJSON or GeoPackage with the area.")] = None,
+    bbox: Annotated[tuple[float, float, float, float] | None, typer.Option(help="West, south, east, north in degrees.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Weights by hand, as random_forest=0.4,catboost=0.6.")] = None,
+) -> None:
+    """Write a layer of a run as GeoTIFF, whole or cut to an area, fused as computed or with weights of your own."""
+    from alm_core.export import export_layer
+    from alm_core.workspace import Run
+
+    result = export_layer(Run.open(run_folder), out_file, layer=layer, clip=clip, bbox=bbox, weights=parse_weights(weights))
+    out.print(f"{out_file}: {result.valid_cells:,} cells with a value of {result.cells:,}")
+
+
+@app.command()
+def check(path: Annotated[Path, typer.Argument(help="study.toml, table, GeoTIFF or catalogue record.")]) -> None:
+    """Lint inputs and metadata; exit 1 with every fault named."""
+    from alm_core.checking import check as check_path
+
+    report = check_path(path)
+    out.print(report.text(), markup=False)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_runs(workspace: WorkspaceOption = Path("workspace")) -> None:
+    """List the runs of a workspace."""
+    from alm_core.workspace import list_runs as find
+
+    table = Table("study", "run", "state", "R2", "RMSE", "scheme")
+    for found in find(workspace):
+        record = found.record
+        scheme = record["options"]["validation"]["headline"]
+        scores = found.metrics()["schemes"].get(scheme, {}).get("fused", {}) if (found.folder / "metrics.json").is_file() else {}
+        shown = [f"{scores[name]:.3f}" if name in scores else "" for name in ("r2", "rmse")]
+        title = record["study"] + (" (simulated)" if record["simulated"] else "")
+        table.add_row(title, found.id, "finished" if found.finished else "unfinished", *shown, scheme)
+    out.print(table)
+
+
+def parse_weights(text: str | None) -> dict[str, float] | None:
+    """Read ``name=number,name=number``.
+
+    Raises
+    ------
+    StudyError
+        The text has another form.
+
+    Examples
+    --------
+    >>> parse_weights("random_forest=0.4, catboost=0.6")
+    {'random_forest': 0.4, 'catboost': 0.6}
+    """
+    if text is None:
+        return None
+    weights = {}
+    for part in text.split(","):
+        name, _, number = part.partition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError as fault:
+            raise StudyError(
+                f"--weights has {part.strip()!r}: expected name=number, as random_forest=0.4,catboost=0.6."
+            ) from fault
+    return weights
+
+
+def score_table(metrics: dict[str, Any], headline: str) -> Table:
+    """The scores of every scheme as a table; the scheme that answers for the map is marked."""
+    table = Table(title="Pooled out-of-fold scores")
+    classes = metrics["task"] == "classification"
+    names = ("overall_accuracy", "kappa") if classes else ("r2", "rmse", "mae", "ccc", "sd_ratio")
+    for column in ("scheme", "model", *names):
+        table.add_column(column)
+    for scheme, columns in metrics["schemes"].items():
+        for column, scores in columns.items():
+            mark = " (answers for the map)" if scheme == headline and column == "fused" else ""
+            table.add_row(scheme, column + mark, *(f"{scores[name]:.3f}" for name in names))
+    return table
+
+
+class Bars:
+    """Context manager: a listener that draws one bar per stage on the terminal."""
+
+    def __enter__(self) -> Any:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self.progress = Progress(
+            TextColumn("{task.fields[stage]:<12}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.description}"),
+            console=err,
+        )
+        self.tasks: dict[str, Any] = {}
+        self.progress.__enter__()
+        return self.listen
+
+    def listen(self, event: Any) -> None:
+        """Draw one event."""
+        if event.stage not in self.tasks:
+            self.tasks[event.stage] = self.progress.add_task("", total=None, stage=event.stage, left="")
+        left = "" if not event.seconds_left else f"{event.seconds_left:.0f} s left"
+        self.progress.update(
+            self.tasks[event.stage], completed=event.done, total=max(event.total, 1), description=event.message, left=left
+        )
+
+    def __exit__(self, *fault: Any) -> None:
+        self.progress.__exit__(*fault)
+
+
+def as_steps(listener: Any, stage: str) -> Any:
+    """A ``(done, total, message)`` callback over a listener of events."""
+    from alm_core.progress import Reporter
+
+    return Reporter(stage, listener)
+
+
+def main() -> None:
+    """Run the command line and turn faults into messages and exit codes."""
+    try:
+        code = app(standalone_mode=False)
+    except AlmError as fault:
+        err.print(f"{type(fault).__name__}: {fault}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("Interrupted. The same command goes on where this one stopped.")
+        sys.exit(130)
+    except Exception as fault:
+        sys.exit(_exit_code(fault))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _exit_code(fault: Exception) -> int:
+    """Typer's own exits and usage faults; anything else is a defect and keeps its traceback."""
+    import click
+
+    if isinstance(fault, click.exceptions.Exit):
+        return fault.exit_code
+    if isinstance(fault, click.exceptions.Abort):
+        err.print("Interrupted. The same command goes on where this one stopped.")
+        return 130
+    if isinstance(fault, click.ClickException):
+        fault.show()
+        return 1
+    raise fault

@@ -1,0 +1,176 @@
+"""Run a study: the stages in order, each skipped where nothing that it depends on has changed."""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from alm_core import __version__
+from alm_core.errors import StudyError
+from alm_core.progress import Event, Listener, Reporter
+from alm_core.stages import STAGES, Context, Stage
+from alm_core.study import Study
+from alm_core.workspace import HASHES, FileHashes, Ledger, Run, atomic_path, hash_values, hold, link_stage
+
+LAYOUT = 1
+"""Changes when the files of a run change their meaning, so that older runs are not taken for finished."""
+RESULT_NEUTRAL = {"map": {"workers", "block_size"}}
+"""Options that change how long a run takes and nothing else; they are left out of every key."""
+REPORTED_PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "xgboost",
+    "xgboost-cpu",
+    "catboost",
+    "rasterio",
+    "numba",
+    "gstools",
+)
+
+
+def run(
+    study: Study | str | Path,
+    *,
+    workspace: str | Path = "workspace",
+    progress: Listener | None = None,
+    until: str | None = None,
+    workers: int | None = None,
+) -> Run:
+    """Run a study to its end, or to a stage, and return the run.
+
+    A finished stage whose inputs and options did not change is not run again; an interrupted run goes on where it was.
+
+    Parameters
+    ----------
+    study : Study or path
+        A study, or the path of its study.toml.
+    workspace : path
+        Folder of all runs.
+    progress : callable, optional
+        Called with `alm_core.progress.Event`.
+    until : str, optional
+        Name of the last stage to run: covariates, sites, selection, validation, models, map or report.
+    workers : int, optional
+        Threads; default: ``map.workers`` of the study. The result does not depend on it.
+
+    Raises
+    ------
+    AlmError
+        A fault in the input, named in one message.
+    KeyboardInterrupt
+        Passed on; the run can be resumed.
+
+    Examples
+    --------
+    >>> run("no/such/study.toml")
+    Traceback (most recent call last):
+        ...
+    alm_core.errors.MissingFileError: No study at no/such/study.toml: a study.toml is expected. `python -m alm_core new` writes one.
+    """
+    study = study if isinstance(study, Study) else Study.load(study)
+    names = [stage.name for stage in STAGES]
+    if until is not None and until not in names:
+        raise StudyError(f"There is no stage {until!r}. The stages are {', '.join(names)}.")
+    folder = Path(workspace).resolve() / study.name
+    with hold(folder):
+        hashes = input_hashes(study, folder)
+        values = neutral_options(study)
+        run_id = hash_values(LAYOUT, values, hashes)[:12]
+        run_folder = folder / run_id
+        run_folder.mkdir(parents=True, exist_ok=True)
+        ledger = Ledger.begin(run_folder, _head(study, run_id, values, hashes, names))
+        context = Context(study, run_folder, run_id, hashes, workers or study.options.map.workers, Reporter("", progress))
+        for stage in STAGES:
+            context = _run_stage(stage, context, ledger, values, progress)
+            if stage.name == until:
+                break
+    return Run(run_folder)
+
+
+def _run_stage(stage: Stage, context: Context, ledger: Ledger, values: dict[str, Any], progress: Listener | None) -> Context:
+    keys = context.keys
+    key = hash_values(
+        LAYOUT,
+        stage.name,
+        [values[section] for section in stage.sections],
+        {role: digest for role, digest in context.hashes.items() if role.startswith(stage.inputs)} if stage.inputs else {},
+        [keys[name] for name in stage.after],
+    )
+    context = context.with_key(stage.name, key, Reporter(stage.name, progress))
+    begun = time.monotonic()
+    if ledger.is_done(stage.name, key):
+        _tell(progress, stage.name, "unchanged")
+        return context
+    linked = link_stage(ledger.folder.parent, ledger.folder, stage.name, key)
+    if linked is not None:
+        ledger.finish(stage.name, key, linked[1], seconds=time.monotonic() - begun, source=linked[0])
+        _tell(progress, stage.name, f"taken from run {linked[0]}")
+        return context
+    ledger.start(stage.name, key)
+    files = stage.run(context)
+    ledger.finish(stage.name, key, files, seconds=time.monotonic() - begun)
+    _tell(progress, stage.name, "done")
+    return context
+
+
+def _tell(progress: Listener | None, stage: str, message: str) -> None:
+    if progress is not None:
+        progress(Event(stage, 1, 1, message, 0.0))
+
+
+def input_hashes(study: Study, folder: Path) -> dict[str, str]:
+    """Content hash of every file that the study reads, by its role."""
+    known = FileHashes(folder / HASHES)
+    hashes = {role: known(path) for role, path in study.input_files().items()}
+    known.save()
+    return hashes
+
+
+def neutral_options(study: Study) -> dict[str, Any]:
+    """Options of the study without those that only change the speed, and without paths (their content is hashed)."""
+    values = study.options.model_dump(mode="json")
+    for section, names in RESULT_NEUTRAL.items():
+        for name in names:
+            values[section].pop(name)
+    values["sites"]["table"] = Path(study.options.sites.table).suffix
+    for key in ("like", "mask"):
+        values["grid"][key] = bool(values["grid"][key])
+    for layer in values["covariates"]:
+        layer.pop("path")
+    values["study"]["truth"] = bool(values["study"]["truth"])
+    return values
+
+
+def _head(study: Study, run_id: str, values: dict[str, Any], hashes: dict[str, str], names: list[str]) -> dict[str, Any]:
+    versions = {}
+    for name in REPORTED_PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # xgboost and xgboost-cpu stand in for each other
+    return {
+        "run": run_id,
+        "study": study.name,
+        "title": study.options.study.title,
+        "simulated": study.options.study.simulated,
+        "study_file": str(study.path) if study.path else None,
+        "options": study.options.model_dump(mode="json"),
+        "inputs": hashes,
+        "seed": study.options.study.seed,
+        "versions": {"alm_core": __version__, "python": platform.python_version(), **versions},
+        "order": names,
+    }
+
+
+def write_study_copy(study: Study, folder: Path) -> Path:
+    """Keep the study file beside the results, so that a run explains itself."""
+    target = folder / "study.toml"
+    if study.path is not None:
+        with atomic_path(target) as temporary:
+            temporary.write_bytes(study.path.read_bytes())
+    return target

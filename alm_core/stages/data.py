@@ -1,0 +1,123 @@
+"""The stages that make samples: covariates on the grid, screened sites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from alm_core.covariates.extraction import extract
+from alm_core.covariates.raster import open_raster
+from alm_core.covariates.samples import make_samples
+from alm_core.covariates.stack import DerivedSource, LayerSource, Stack, stage
+from alm_core.errors import CrsError, SitesError
+from alm_core.grid import Grid
+from alm_core.sites.screening import audit, screen
+from alm_core.sites.table import SiteTable, check_target, read_sites
+from alm_core.stages.context import Context
+from alm_core.study import Study
+from alm_core.workspace import write_json
+
+
+def study_grid(study: Study) -> Grid:
+    """The grid that the study names, by a raster or by bounds."""
+    options = study.options.grid
+    if options.like:
+        with open_raster(study.file(options.like)) as dataset:
+            grid = Grid.from_dataset(dataset, crs=options.crs)
+        if grid.crs is None:
+            raise CrsError(
+                f'{options.like} carries no CRS, so sites can\'t be placed on it. Name it in the study: [grid] crs = "EPSG:...".'
+            )
+        return grid
+    box = options.bounds
+    return Grid.from_bounds((box.west, box.south, box.east, box.north), options.resolution, crs=options.crs)
+
+
+def layer_sources(study: Study) -> tuple[list[LayerSource], list[DerivedSource]]:
+    """The layers of the study with absolute paths."""
+    layers = [LayerSource(**{**layer.model_dump(), "path": study.file(layer.path)}) for layer in study.options.covariates]
+    return layers, [DerivedSource(**derived.model_dump()) for derived in study.options.derived]
+
+
+def stage_covariates(context: Context) -> list[Path]:
+    """Bring every layer onto the grid and compute the derived ones."""
+    options = context.options
+    layers, derived = layer_sources(context.study)
+    stage(
+        layers,
+        derived,
+        study_grid(context.study),
+        context.folder / "covariates",
+        mask_path=context.study.file(options.grid.mask) if options.grid.mask else None,
+        mask_values=options.grid.mask_values,
+        progress=context.report,
+        workers=context.workers,
+    )
+    return context.files("covariates")
+
+
+def read_table(study: Study, grid: Grid | None = None) -> SiteTable:
+    """The site table of the study, converted but not yet screened."""
+    options = study.options.sites
+    return read_sites(
+        study.file(options.table),
+        columns=options.columns.model_dump(),
+        crs=options.crs,
+        sheet=options.sheet,
+        layer=options.layer,
+        value_unit=options.value_unit,
+        sentinels=options.sentinels,
+        conversion=options.conversion.model_dump() if options.conversion else None,
+        bounds=grid.bounds if grid is not None and grid.is_geographic else None,
+        task=study.options.target.task,
+    )
+
+
+def stage_sites(context: Context) -> list[Path]:
+    """Read, convert and screen the sites, and take the covariates at them."""
+    options, stack = context.options, context.stack
+    table = read_table(context.study, stack.grid)
+    x, y = site_places(table, stack.grid)
+    extraction = options.extraction
+    features = extract(stack, x, y, method=extraction.method, window_cells=extraction.window_cells)
+    cells = stack.grid.cell_index(x, y)
+    screened = screen(
+        table,
+        **options.screening.model_dump(),
+        cell_index=cells,
+        inside_mask=mask_at(stack, cells),
+        features=features,
+    )
+    kept = screened.frame["kept"].to_numpy(bool)
+    samples = make_samples(screened.frame[kept], features[kept], x[kept], y[kept])
+    check_target(samples.target, options.target.task)
+    if len(samples) < options.validation.folds:
+        raise SitesError(
+            f"{len(samples)} sites are left after screening, fewer than the {options.validation.folds} folds. "
+            "Look at sites.parquet for the reasons, and loosen [screening] or lower validation.folds."
+        )
+    screened.to_parquet(context.folder / "sites.parquet")
+    samples.to_parquet(context.folder / "samples.parquet")
+    summary = {"table": screened.to_dict(), "removed": audit(screened).to_dict("records"), "samples": samples.to_dict()}
+    write_json(context.folder / "sites.json", summary)
+    return context.files("sites.parquet", "samples.parquet", "sites.json")
+
+
+def site_places(table: SiteTable, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the sites in the CRS of the grid."""
+    frame = table.frame
+    return grid.transform_points(frame["longitude"].to_numpy(float), frame["latitude"].to_numpy(float), crs="EPSG:4326")
+
+
+def mask_at(stack: Stack, cells: np.ndarray) -> np.ndarray:
+    """True for the cells (flat indices, -1 outside) that the mask lets through."""
+    inside = np.zeros(len(cells), bool)
+    with stack.reader([]) as reader:
+        for block in stack.grid.blocks(1024):
+            rows, columns = np.divmod(cells, stack.grid.shape[1])
+            here = (cells >= 0) & (rows >= block.row_start) & (rows < block.row_stop)
+            here &= (columns >= block.column_start) & (columns < block.column_stop)
+            if here.any():
+                inside[here] = reader.mask(block)[rows[here] - block.row_start, columns[here] - block.column_start]
+    return inside
