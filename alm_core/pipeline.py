@@ -70,7 +70,7 @@ def run(
     >>> run("no/such/study.toml")
     Traceback (most recent call last):
         ...
-    alm_core.errors.MissingFileError: No study at no/such/study.toml: a study.toml is expected. `python -m alm_core new` writes one.
+    alm_core.errors.MissingFileError: No study at no/such/study.toml: a study.toml is expected. ...
     """
     study = study if isinstance(study, Study) else Study.load(study)
     names = [stage.name for stage in STAGES]
@@ -143,6 +143,7 @@ def neutral_options(study: Study) -> dict[str, Any]:
     for layer in values["covariates"]:
         layer.pop("path")
     values["study"]["truth"] = bool(values["study"]["truth"])
+    values["seed"] = values["study"]["seed"]
     return values
 
 

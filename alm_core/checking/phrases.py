@@ -7,17 +7,23 @@ import math
 import re
 from dataclasses import dataclass
 
+FLAGS = re.IGNORECASE | re.ASCII
+"""Word edges are those of Latin letters, so that Chinese characters may touch a word or a number."""
+
 YEAR = r"(?<!\d)(1[6-9]\d\d|20\d\d)"
 YEAR_RANGE = re.compile(
-    YEAR + r"\s*年?(?:\s*\d{1,2}月(?:\s*\d{1,2}日)?)?\s*(?:[-–—−~～]|to|至|到)\s*(?:[A-Z][a-z]+\.? \d{1,2}, ?)?" + YEAR + r"(?!\d)"
+    YEAR
+    + r"\s*年?(?:\s*\d{1,2}月(?:\s*\d{1,2}日)?)?\s*(?:[-–—−~～]|to|至|到)\s*(?:[A-Z][a-z]+\.? \d{1,2}, ?)?"
+    + YEAR
+    + r"(?!\d)"
 )
-COVER_CUE = re.compile(r"时间跨度|时间范围|covers? (?:the )?period|time span|temporal (?:coverage|range)", re.IGNORECASE)
+COVER_CUE = re.compile(r"时间跨度|时间范围|covers? (?:the )?period|time span|temporal (?:coverage|range)", FLAGS)
 COVER_REACH = 60
 """Characters after such a cue in which its years stand."""
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH_NAME = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-ENGLISH_MONTHS = re.compile(rf"\b{MONTH_NAME}\s*(?:to|and|through|until|[-–—])\s*{MONTH_NAME}(?![a-z])", re.IGNORECASE)
+ENGLISH_MONTHS = re.compile(rf"\b{MONTH_NAME}\s*(?:to|and|through|until|[-–—])\s*{MONTH_NAME}(?![a-z])", FLAGS)
 CHINESE_MONTHS = re.compile(r"(?<!\d)(\d{1,2})\s*月?\s*[-–—~～至到]\s*(\d{1,2})\s*月")
 
 UNITS_IN_METRES = {"m": 1.0, "米": 1.0, "km": 1000.0, "公里": 1000.0, "千米": 1000.0}
@@ -25,27 +31,30 @@ UNITS_IN_DEGREES = {"°": 1.0, "度": 1.0, "deg": 1.0, "arc": 1 / 3600, "角秒"
 RESOLUTION = re.compile(
     r"(\d+(?:\.\d+)?)\s*(?:[°度]?\s*[-–~～]\s*(\d+(?:\.\d+)?)\s*)?"
     r"(km|公里|千米|米|m|°|度|deg(?:rees?)?|arc[- ]?sec(?:ond)?s?|角秒|弧秒|″)(?![a-zA-Z²³0-9・·])",
-    re.IGNORECASE,
+    FLAGS,
 )
-RESOLUTION_CUE = re.compile(r"空间分辨率[为是约:： ]*|spatial resolution (?:of|is|:)?\s*", re.IGNORECASE)
+RESOLUTION_CUE = re.compile(r"空间分辨率[为是约:： ]*|spatial resolution (?:of|is|:)?\s*", FLAGS)
 KM_PER_DEGREE = 111.32
 
-WORD_NUMBERS = {
-    word: number
-    for number, word in enumerate(
-        "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split(), start=2
-    )
-} | {"两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "十一": 11, "十二": 12, "十三": 13}
+ENGLISH_NUMBERS = (
+    "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen",
+)  # fmt: skip
+CHINESE_NUMBERS = ("二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二", "十三", "十四", "十五")
+WORD_NUMBERS = {word: number for words in (ENGLISH_NUMBERS, CHINESE_NUMBERS) for number, word in enumerate(words, start=2)} | {
+    "两": 2
+}
 NUMBER = r"(?<![\d.,])(\d{1,3}|" + "|".join(sorted(WORD_NUMBERS, key=len, reverse=True)) + r")"
 ENGLISH_CLAIM = re.compile(
     r"\b" + NUMBER + r"\s+((?:[A-Za-z][\w\-]*\s+){0,5}?[A-Za-z][\w\-]*s)\b[^.;:()]{0,40}?"
     r"(\(|(?:,\s*)?\b(?:including|namely|i\.e\.,?)\s*:?\s|:\s)",
-    re.IGNORECASE,
+    FLAGS,
 )
-CHINESE_CLAIM = re.compile(NUMBER + r"\s*[个種种项類类]\s*([^，。；：:（()、\d]{1,25}?)[，,]?\s*(（|\(|包括[：:]?|包含[：:]?|：|:)")
+CHINESE_CLAIM = re.compile(
+    NUMBER + r"\s*[个種种项類类]\s*([^，。；：:（()、\d]{1,25}?)[，,]?\s*(（|\(|包括[：:]?|包含[：:]?|：|:)", re.ASCII
+)
 CHINESE_TOTAL = re.compile(r"([^，。；：]*、[^，。；：]*?)共\s*" + NUMBER + r"\s*[个种项类]([^，。；：、（(]{1,20})")
-CITATION = re.compile(r"et al|等人|doi|https?:|^\s*see\b|详见", re.IGNORECASE)
-OPEN_LIST = re.compile(r"等(?:$|[^级高温])|\betc\b|\band (?:others|so on)\b|\bsuch as\b|\be\.g\.", re.IGNORECASE)
+CITATION = re.compile(r"et al|等人|doi|https?:|^\s*see\b|详见", FLAGS)
+OPEN_LIST = re.compile(r"等(?:$|[^级高温])|\betc\b|\band (?:others|so on)\b|\bsuch as\b|\be\.g\.", FLAGS)
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,11 @@ class CountedList:
     items: tuple[str, ...]
     fewest: int
     most: int
+
+
+def mentions(pattern: str, text: str) -> bool:
+    """True where the pattern occurs, whatever the case of its letters."""
+    return re.search(pattern, text, FLAGS) is not None
 
 
 def plain_text(marked_up: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from alm_core.checking.phrases import FLAGS, mentions
+
 
 @dataclass(frozen=True)
 class Region:
@@ -32,9 +34,9 @@ REGIONS = (
 )
 
 ALL_LONGITUDES = re.compile(
-    r"环北极|泛北极|北极圈|pan-?arctic|circum-?arctic|circumpolar|arctic circle|北半球|northern hemisphere|全球|\bglobal\b|worldwide|"
-    r"north of \d+|北纬\s*\d+(?:\.\d+)?\s*[°度]\s*[N]?\s*以北",
-    re.IGNORECASE | re.ASCII,
+    r"环北极|泛北极|北极圈|pan-?arctic|circum-?arctic|circumpolar|arctic circle|北半球|northern hemisphere|全球|"
+    r"\bglobal\b|worldwide|north of \d+|北纬\s*\d+(?:\.\d+)?\s*[°度]\s*[N]?\s*以北",
+    FLAGS,
 )
 NORTH_OF = re.compile(r"north of (\d+(?:\.\d+)?)\s*°?|北纬\s*(\d+(?:\.\d+)?)\s*[°度]\s*以北", re.IGNORECASE)
 
@@ -79,14 +81,10 @@ CLIMATOLOGIES = (("WorldClim", r"WorldClim", "1970-2000", r"historical monthly|m
 """Name, pattern, the years it averages, and words that mean its time series instead."""
 
 TIME_VARYING_CLIMATE = re.compile(
-    r"ERA-?5|ERA-Interim|\bCRU\b|CRU[- ]?TS|MERRA|JRA-?55|NCEP|GLDAS|CMFD|TerraClimate|CHELSA-?cruts|meteorological forcing|气象.{0,6}驱动",
-    re.IGNORECASE | re.ASCII,
+    r"ERA-?5|ERA-Interim|\bCRU\b|CRU[- ]?TS|MERRA|JRA-?55|NCEP|GLDAS|CMFD|TerraClimate|CHELSA-?cruts|"
+    r"meteorological forcing|气象.{0,6}驱动",
+    FLAGS,
 )
-
-
-def mentions(pattern: str, text: str) -> bool:
-    """True where the pattern occurs; word edges are those of Latin letters, so that Chinese characters may touch a word."""
-    return re.search(pattern, text, re.IGNORECASE | re.ASCII) is not None
 
 
 def regions_named(text: str) -> list[Region]:

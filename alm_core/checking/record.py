@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alm_core.checking.phrases import is_chinese, plain_text
+from alm_core.checking.phrases import FLAGS, is_chinese, mentions, plain_text
 from alm_core.checking.report import Fault
 from alm_core.errors import RecordError
 
@@ -17,6 +17,8 @@ MAXIMUM_BYTES = 20_000_000
 LANGUAGES = ("zh", "en")
 WIDEST_CROSSING_DEGREES = 180.0
 """A box with west > east may cross the antimeridian; one that would then be wider than this has its edges swapped."""
+
+LICENCE = re.compile(r"\bCC[ -]?(?:BY|0)[\w .-]*|creativecommons\.org\S*|licen[cs]ed? \w+|许可协议[：:]?\s*\S+", FLAGS)
 
 SECTION_FIELDS = {
     "title": ("title", "name"),
@@ -84,11 +86,12 @@ class Record:
     def parts(self) -> list[tuple[str, str, str]]:
         """Language, section and text of every section that has text."""
         return [
-            (language, section, text)
-            for language in LANGUAGES
-            for section, text in self.texts.get(language, {}).items()
-            if text
+            (language, section, text) for language in LANGUAGES for section, text in self.texts.get(language, {}).items() if text
         ]
+
+    def sections_with(self, pattern: str) -> list[str]:
+        """The sections in which a pattern occurs, as messages name them."""
+        return [f"{section} ({language})" for language, section, text in self.parts() if mentions(pattern, text)]
 
     def where(self, name: str) -> str:
         """The name of a field in the file."""
@@ -114,7 +117,10 @@ class Record:
     @property
     def crosses_antimeridian(self) -> bool:
         """True where west > east makes a sensible box across 180 E; a wider one has its edges swapped."""
-        return self.box is not None and 0 < self.box[0] - self.box[2] and 360 + self.box[2] - self.box[0] <= WIDEST_CROSSING_DEGREES
+        if self.box is None:
+            return False
+        west, _, east, _ = self.box
+        return west > east and 360 + east - west <= WIDEST_CROSSING_DEGREES
 
 
 def read_record(path: str | Path) -> Record:
@@ -183,7 +189,7 @@ def _from_fields(path: Path, values: dict[str, Any]) -> Record:
 
 def _from_text(path: Path, text: str) -> Record:
     lines = [line.strip() for line in plain_text(text).splitlines() if line.strip()]
-    titled = [line for line in lines if len(line) < 200 and re.search(r"数据集|data ?set|\bdata\b|产品", line, re.IGNORECASE)]
+    titled = [line for line in lines if len(line) < 200 and mentions(r"数据集|data ?set|\bdata\b|产品", line)]
     title = (titled or lines)[0]
     texts: dict[str, dict[str, str]] = {language: {"title": "", "abstract": ""} for language in LANGUAGES}
     texts["zh" if is_chinese(title) else "en"]["title"] = title
@@ -193,7 +199,7 @@ def _from_text(path: Path, text: str) -> Record:
             texts[language]["abstract"] = f"{texts[language]['abstract']}\n{line}".strip()
     values: dict[str, Any] = {}
     doi = re.search(r"\b10\.\d{4,9}/[^\s，。；]+", text, re.ASCII)
-    licence = re.search(r"\bCC[ -]?(?:BY|0)[\w .-]*|creativecommons\.org\S*|licen[cs]ed? \w+|许可协议[：:]?\s*\S+", text, re.IGNORECASE | re.ASCII)
+    licence = LICENCE.search(text)
     if doi:
         values["doi"] = doi[0]
     if licence:
@@ -202,7 +208,7 @@ def _from_text(path: Path, text: str) -> Record:
 
 
 def check_record(path: str | Path) -> list[Fault]:
-    """Apply every rule to a record; see `alm_core.checking.record_space`, `record_time`, `record_method` and `record_completeness`."""
+    """Apply every rule to a record; they stand in `record_space`, `record_time`, `record_method` and `record_completeness`."""
     from alm_core.checking import record_completeness, record_method, record_space, record_time
 
     try:

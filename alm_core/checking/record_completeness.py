@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from alm_core.checking.phrases import is_chinese
+from alm_core.checking.phrases import FLAGS, is_chinese
 from alm_core.checking.record import Record
 from alm_core.checking.report import Fault, some
 
 LONG_TEXT = 40
 DECIMAL = re.compile(r"(?<![0-9A-Za-z./])\d+\.\d+(?![0-9.]*[0-9])")
-NOT_MEASURED = re.compile(r"https?://\S+|\b10\.\d{4,9}/\S+|\b(?:version\s*|v)\d+(?:\.\d+)+", re.IGNORECASE | re.ASCII)
+NOT_MEASURED = re.compile(r"https?://\S+|\b10\.\d{4,9}/\S+|\b(?:version\s*|v)\d+(?:\.\d+)+", FLAGS)
 """Links and version numbers: decimals that are no measurements."""
 
 MISTRANSLATIONS = (
@@ -63,7 +63,8 @@ def untranslated(record: Record) -> list[Fault]:
                 text = f"The {section} has no {name} text. Translate it."
                 faults.append(Fault("translation_missing", section, text, "note"))
         if len(theirs) > LONG_TEXT and is_chinese(theirs):
-            faults.append(Fault("translation_missing", f"{section} (en)", "The English text is in Chinese. Translate it.", "note"))
+            text = "The English text is in Chinese. Translate it."
+            faults.append(Fault("translation_missing", f"{section} (en)", text, "note"))
     return faults
 
 
@@ -73,7 +74,7 @@ def terms(record: Record) -> list[Fault]:
     chinese = record.text("zh")
     for language, section, text in record.parts():
         for term, wrong, right in MISTRANSLATIONS:
-            found = re.search(wrong, text, re.IGNORECASE | re.ASCII) if language == "en" else None
+            found = re.search(wrong, text, FLAGS) if language == "en" else None
             if found and re.search(term, chinese):
                 message = f'"{found[0]}" stands for {term}: "{right}" is the term.'
                 faults.append(Fault("translation_term", f"{section} (en)", message, "note"))

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 
-from alm_core.checking.phrases import bracketed_lists, counted_lists, sentences
+from alm_core.checking.phrases import FLAGS, bracketed_lists, counted_lists, sentences
 from alm_core.checking.record import Record
 from alm_core.checking.report import Fault, some
 
-CLASSIFICATION = re.compile(r"classification (?:algorithm|model|method|learner)s?|\bclassifiers?\b|分类(?:算法|模型|方法|器)", re.IGNORECASE | re.ASCII)
-REGRESSION_SCORE = re.compile(r"\bRMSE\b|均方根误差|\bR\s*[²2]\b|R²|\bMAE\b|决定系数|root mean square", re.IGNORECASE | re.ASCII)
-CLASS_SCORE = re.compile(r"overall accuracy|总体精度|kappa|confusion|混淆矩阵|\bF1\b|\bAUC\b", re.IGNORECASE | re.ASCII)
-INDEPENDENT = re.compile(r"\bindependent(?:ly)?\b(?! (?:of|variable|predictor))|独立", re.IGNORECASE | re.ASCII)
+CLASSIFICATION = re.compile(
+    r"classification (?:algorithm|model|method|learner)s?|\bclassifiers?\b|分类(?:算法|模型|方法|器)", FLAGS
+)
+REGRESSION_SCORE = re.compile(r"\bRMSE\b|均方根误差|\bR\s*[²2]\b|R²|\bMAE\b|决定系数|root mean square", FLAGS)
+CLASS_SCORE = re.compile(r"overall accuracy|总体精度|kappa|confusion|混淆矩阵|\bF1\b|\bAUC\b", FLAGS)
+INDEPENDENT = re.compile(r"\bindependent(?:ly)?\b(?! (?:of|variable|predictor))|独立", FLAGS)
 RANDOM_SPLIT = re.compile(
     r"random(?:ly)?\b[^.]{0,40}?\b(?:divid|split|partition|separat|assign)|\b(?:divid|split|partition)\w*[^.]{0,30}?\brandom|"
     r"随机[^，。]{0,6}(?:分为|划分|拆分|分成|抽取)",
-    re.IGNORECASE | re.ASCII,
+    FLAGS,
 )
-SCORE = re.compile(r"R\s*(?:²|2|\^2)\s*(?:of|was|is|为|=|≈|:|：)?\s*(-?\d+(?:\.\d+)?)(?!\d|\.\d)", re.IGNORECASE | re.ASCII)
-ACCURACY = re.compile(r"(?:accurac(?:y|ies)|精度)[^\d%。.]{0,20}(\d+(?:\.\d+)?)\s*%", re.IGNORECASE | re.ASCII)
+SCORE = re.compile(r"R\s*(?:²|2|\^2)\s*(?:of|was|is|为|=|≈|:|：)?\s*(-?\d+(?:\.\d+)?)(?!\d|\.\d)", FLAGS)
+ACCURACY = re.compile(r"(?:accurac(?:y|ies)|精度)[^\d%。.]{0,20}(\d+(?:\.\d+)?)\s*%", FLAGS)
 SHARED_ITEMS = 2
 """Items that two lists must share to be lists of the same kind of thing."""
 
@@ -45,7 +47,8 @@ def list_counts(record: Record) -> list[Fault]:
         for found in counted_lists(text):
             if found.fewest <= found.claimed <= found.most:
                 continue
-            message = f"{found.claimed} {found.what} are claimed and {len(found.items)} listed ({some(list(found.items), 14)}). Mend one."
+            items = some(list(found.items), limit=14)
+            message = f"{found.claimed} {found.what} are claimed and {len(found.items)} listed ({items}). Make the two agree."
             faults.append(Fault("list_count", f"{section} ({language})", message))
     return faults
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from alm_core.checking.phrases import Resolution, resolutions, stated_resolutions
+from alm_core.checking.phrases import FLAGS, Resolution, mentions, resolutions, stated_resolutions
 from alm_core.checking.places import ALL_LONGITUDES, named_southern_limit, regions_named, sources_named
 from alm_core.checking.record import Record
 from alm_core.checking.report import Fault, some
@@ -20,11 +20,11 @@ DEFAULT_LATITUDES = (0.0, 60.0)
 PROJECTED = re.compile(
     r"albers|lambert|\butm\b|mercator|stereographic|gauss|kr[uü]ger|equal[- _]?area|conic|sinusoidal|\bease\b|"
     r"阿尔伯斯|兰伯特|墨卡托|极射|高斯|等面积|圆锥|正弦",
-    re.IGNORECASE | re.ASCII,
+    FLAGS,
 )
-GEOGRAPHIC = re.compile(r"wgs[_ -]?(?:19)?84|cgcs[_ -]?2000|\bgcs|geographic|地理坐标|经纬度|epsg:4326", re.IGNORECASE | re.ASCII)
+GEOGRAPHIC = re.compile(r"wgs[_ -]?(?:19)?84|cgcs[_ -]?2000|\bgcs|geographic|地理坐标|经纬度|epsg:4326", FLAGS)
 PROJECTION_PARAMETERS = re.compile(
-    r"epsg|\butm\b|standard parallel|central meridian|标准纬线|中央经线|中央子午线|\+proj|lat_\d", re.IGNORECASE | re.ASCII
+    r"epsg|\butm\b|standard parallel|central meridian|标准纬线|中央经线|中央子午线|\+proj|lat_\d", FLAGS
 )
 
 
@@ -34,9 +34,11 @@ def box_edges(record: Record) -> list[Fault]:
     where = f"{record.where('west')} .. {record.where('north')}"
     if record.box is None:
         if not given:
-            text = "No bounding box is given: a search by area never finds the record. Give west, south, east and north in degrees."
+            text = "No bounding box is given: a search by area never finds the record. Give west, south, east and north."
             return [Fault("box_missing", where, text, "warning")]
-        return [Fault("box_incomplete", where, f"Only {some(given)} can be read as numbers: all four edges of the box are expected.")]
+        return [
+            Fault("box_incomplete", where, f"Only {some(given)} came, or no numbers: all four edges of the box are expected.")
+        ]
     west, south, east, north = record.box
     faults = []
     if record.crosses_antimeridian:
@@ -53,9 +55,10 @@ def box_edges(record: Record) -> list[Fault]:
         faults.append(Fault("box_range", where, f"Latitudes {south:g} to {north:g} leave -90..90; {hint}."))
     if max(west, east) > 180 or min(west, east) < -180:
         text = f"Longitudes {west:g} to {east:g} leave -180..180. Take 360 off what is above 180."
-        faults.append(Fault("box_range", where, text, "warning" if 0 <= min(west, east) and max(west, east) <= 360 else "error"))
+        faults.append(Fault("box_range", where, text, "warning" if 0 <= west <= 360 and 0 <= east <= 360 else "error"))
     if west == east or south == north:
-        faults.append(Fault("box_empty", where, f"The box ({west:g}, {south:g}, {east:g}, {north:g}) has no area. Give its true edges."))
+        text = f"The box ({west:g}, {south:g}, {east:g}, {north:g}) has no area. Give its true edges."
+        faults.append(Fault("box_empty", where, text))
     return faults
 
 
@@ -99,7 +102,7 @@ def arctic_circle(record: Record) -> list[Fault]:
     """A title that names the Arctic Circle (66.6 N) goes with a box that begins there."""
     title = record.text("en", sections=("title",))
     box = record.ordered_box
-    if box is None or not re.search(r"arctic circle", title, re.IGNORECASE | re.ASCII) or box[1] >= 60:
+    if box is None or not mentions(r"arctic circle", title) or box[1] >= 60:
         return []
     text = f"The title names the Arctic Circle (66.6 N), but the box begins at {box[1]:g} N."
     return [Fault("box_arctic_circle", "title (en)", f'{text} "Circum-Arctic" may be meant.', "warning")]
@@ -129,8 +132,7 @@ def source_coverage(record: Record) -> list[Fault]:
 
 
 def _section_of(record: Record, pattern: str) -> str:
-    places = [f"{section} ({language})" for language, section, text in record.parts() if re.search(pattern, text, re.IGNORECASE | re.ASCII)]
-    return some(places, limit=2) or "text"
+    return some(record.sections_with(pattern), limit=2) or "text"
 
 
 def projection(record: Record) -> list[Fault]:
@@ -166,8 +168,8 @@ def _projected(record: Record, coordinate: str, projected: str, size: list[Resol
     if degrees:
         beside = f" beside {coordinate!r}" if coordinate else ""
         text = (
-            f"The projection is {projected!r}{beside}, but the cell size is {degrees[0].text}: a projected grid has its cell size "
-            "in metres, a geographic one in degrees. Say which of the two the files have, with an EPSG code."
+            f"The projection is {projected!r}{beside}, but the cell size is {degrees[0].text}: a projected grid has its "
+            "cell size in metres, a geographic one in degrees. Say which of the two the files have, with an EPSG code."
         )
         faults.append(Fault("projection_mixed", where, text))
     if not PROJECTION_PARAMETERS.search(f"{coordinate} {projected} {record.text(sections=('abstract', 'process'))}"):
@@ -183,7 +185,7 @@ def resolution(record: Record) -> list[Fault]:
     """Field, titles and abstracts state one cell size."""
     stated = [(record.where("resolution"), item) for item in resolutions(str(record.values.get("resolution", "")))]
     for language, section, text in record.parts():
-        if section == "title" and not re.search(r"depth|深|ground temperature|地温|top layer|表层", text, re.IGNORECASE | re.ASCII):
+        if section == "title" and not mentions(r"depth|深|ground temperature|地温|top layer|表层", text):
             stated += [(f"title ({language})", item) for item in resolutions(text)]
         elif section == "abstract":
             stated += [(f"abstract ({language})", item) for item in stated_resolutions(text)]
@@ -195,7 +197,7 @@ def resolution(record: Record) -> list[Fault]:
     first_where, first = stated[0]
     for where, other in stated[1:]:
         if not _same_size(first, other, latitudes):
-            text = f"The cell size is {first.text!r} in {first_where} and {other.text!r} in {where}: one is expected. Make the two agree."
+            text = f"The cell size is {first.text!r} in {first_where} and {other.text!r} in {where}: one is expected."
             return [Fault("resolution_disagrees", f"{first_where}, {where}", text)]
     return []
 

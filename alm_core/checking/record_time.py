@@ -6,7 +6,9 @@ import re
 from datetime import datetime
 
 from alm_core.checking.phrases import (
+    FLAGS,
     covered_years,
+    mentions,
     month_ranges,
     number_of,
     sentences,
@@ -19,19 +21,20 @@ from alm_core.checking.report import Fault, some
 DATE_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d", "%Y/%m/%d", "%Y-%m", "%Y")
 FIRST_SENSIBLE_YEAR = 1800
 ANNUAL_MEAN = re.compile(
-    r"\b(?:annual(?:ly)?[ -](?:average|averaged|mean)|mean annual|average annual|yearly (?:mean|average))|(?<!多)年平均|(?<!多)年均",
-    re.IGNORECASE | re.ASCII,
+    r"\b(?:annual(?:ly)?[ -](?:average|averaged|mean)|mean annual|average annual|yearly (?:mean|average))|"
+    r"(?<!多)年(?:平均|均)",
+    FLAGS,
 )
-MULTI_YEAR_MEAN = re.compile(r"多年平均|multi-?year (?:mean|average)|mean over (?:all|the) years", re.IGNORECASE | re.ASCII)
-FIELD_WORK = re.compile(r"sampl|measur|survey|field|collect|采样|测量|调查|野外|观测", re.IGNORECASE | re.ASCII)
+MULTI_YEAR_MEAN = re.compile(r"多年平均|multi-?year (?:mean|average)|mean over (?:all|the) years", FLAGS)
+FIELD_WORK = re.compile(r"sampl|measur|survey|field|collect|采样|测量|调查|野外|观测", FLAGS)
 SEASON_REACH = 120
 """Characters within which an "annual mean" and a range of months speak of the same thing."""
 LONGEST_SEASON_MONTHS = 10
-VALIDATION_WORDS = re.compile(r"validat|verif|evaluat|compar|验证|检验|对比", re.IGNORECASE | re.ASCII)
-STEP_YEARS = re.compile(r"(\d+)[- ]?years? (?:interval|period|slice|step|average)|每(\d+)年|按(\d+)年|every (\d+) years", re.IGNORECASE | re.ASCII)
+VALIDATION_WORDS = re.compile(r"validat|verif|evaluat|compar|验证|检验|对比", FLAGS)
+STEP_YEARS = re.compile(r"(\d+)[- ]?years? (?:interval|period|slice|step|average)|每(\d+)年|按(\d+)年|every (\d+) years", FLAGS)
 STATED_FILES = (
     re.compile(r"(?:共|包含|共计)[^，。；]{0,12}?(\d+)\s*[个幅景][^，。；]{0,16}?(?:文件|影像|栅格)"),
-    re.compile(r"\b(\d+)\s+(?:[A-Za-z]+\s+){0,4}(?:files|rasters|images|grids)\b", re.IGNORECASE | re.ASCII),
+    re.compile(r"\b(\d+)\s+(?:[A-Za-z]+\s+){0,4}(?:files|rasters|images|grids)\b", FLAGS),
 )
 
 
@@ -147,10 +150,11 @@ def _season_called_annual(sentence: str) -> tuple[str, str] | None:
 
 def slice_years(record: Record) -> int | None:
     """Length in years of the time slices of the product; 1 for yearly maps; None for a single map."""
-    step = re.search(r"(\d+)\s*(?:年|years?)", str(record.values.get("time_resolution", "")), re.IGNORECASE | re.ASCII)
+    stated = str(record.values.get("time_resolution", ""))
+    step = re.search(r"(\d+)\s*(?:年|years?)", stated, FLAGS)
     if step:
         return int(step[1])
-    if re.fullmatch(r"\s*(?:年|逐年|annual|yearly|year)\s*", str(record.values.get("time_resolution", "")), re.IGNORECASE | re.ASCII):
+    if re.fullmatch(r"\s*(?:年|逐年|annual|yearly|year)\s*", stated, FLAGS):
         return 1
     found = STEP_YEARS.search(record.text(sections=("title", "abstract", "process")))
     return int(next(group for group in found.groups() if group)) if found else None
@@ -163,13 +167,12 @@ def static_climate(record: Record) -> list[Fault]:
         return []
     faults = []
     for name, pattern, averaged, series in CLIMATOLOGIES:
-        if re.search(pattern, text, re.IGNORECASE | re.ASCII) and not re.search(series, text, re.IGNORECASE | re.ASCII):
+        if mentions(pattern, text) and not mentions(series, text):
             message = (
-                f"{name} is a climatology of {averaged}: the same in every one of the {step}-year slices of {years[0]}-{years[1]}. "
+                f"{name} is a climatology of {averaged}: the same in every {step}-year slice of {years[0]}-{years[1]}. "
                 "Name the climate series of each slice, or map one period."
             )
-            where = [f"{section} ({language})" for language, section, part in record.parts() if re.search(pattern, part, re.IGNORECASE | re.ASCII)]
-            faults.append(Fault("climatology_slices", some(where), message))
+            faults.append(Fault("climatology_slices", some(record.sections_with(pattern)), message))
     return faults
 
 

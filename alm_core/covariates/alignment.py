@@ -26,6 +26,7 @@ MAXIMUM_SOURCE_CELLS = 2**23
 """Source cells that are held at once while a block is resampled; larger needs are met in parts."""
 TRANSFORM_TOLERANCE = 1e-3
 """Part of a source cell by which GDAL may approximate a change of CRS (its default is 0.125)."""
+SPREAD = 7
 STAND_IN_CRS = "EPSG:3857"
 KERNEL_RADIUS = {"nearest": 1, "bilinear": 2, "cubic": 3}
 
@@ -137,19 +138,23 @@ class Aligner:
         self.method = method
         self.offset = lattice_offset(reader.grid, grid)
         self.reprojects = not same_crs(reader.grid.crs, grid.crs)
-        self.ratio = self._ratio()
+        self.column_ratio, self.row_ratio = self._ratios()
+        self.ratio = max(self.column_ratio, self.row_ratio)
 
-    def _ratio(self) -> float:
-        """How many source cells a grid cell spans, at the middle of the grid."""
-        if self.reprojects:
-            rows, columns = self.grid.shape
-            middle = Block(0, 0, rows // 2, rows // 2 + 1, columns // 2, columns // 2 + 1, 0, self.grid.shape)
-            west, south, east, north = bounds_in(self.reader.grid.crs, self.grid.window(middle))
-            width, height = east - west, north - south
-        else:
-            width, height = self.grid.resolution
+    def _ratios(self) -> tuple[float, float]:
+        """How many source columns and rows a grid cell spans: the median over cells spread over the grid."""
         own_width, own_height = self.reader.grid.resolution
-        return max(width / own_width, height / own_height)
+        if not self.reprojects:
+            return self.grid.resolution[0] / own_width, self.grid.resolution[1] / own_height
+        rows, columns = (np.unique(np.linspace(0, length - 1, SPREAD).astype(int)) for length in self.grid.shape)
+        cells = [Block(0, 0, row, row + 1, column, column + 1, 0, self.grid.shape) for row in rows for column in columns]
+        boxes = np.array([bounds_in(self.reader.grid.crs, self.grid.window(cell)) for cell in cells])
+        boxes = boxes[np.isfinite(boxes).all(axis=1)]
+        if len(boxes) == 0:
+            return 1.0, 1.0
+        # The median passes over cells at a pole or across the antimeridian, which seem to span all longitudes.
+        width, height = np.median(boxes[:, 2:] - boxes[:, :2], axis=0)
+        return float(width / own_width), float(height / own_height)
 
     def describe(self) -> str:
         """What is done to the layer, in words."""
@@ -186,7 +191,9 @@ class Aligner:
             return np.stack([values, np.zeros_like(values) if outside is None else outside.astype(np.float32)])
 
         if not self.reader.has_range:
-            return AlignedBlock(read_padded(lambda *window: self.reader.read(*window)[0], self.reader.grid.shape, rows, columns), None)
+            return AlignedBlock(
+                read_padded(lambda *window: self.reader.read(*window)[0], self.reader.grid.shape, rows, columns), None
+            )
         both = read_padded(read, self.reader.grid.shape, rows, columns)
         values, outside = (both, both) if both.ndim == 2 else both
         return AlignedBlock(values, outside == 1)
@@ -255,6 +262,9 @@ class Aligner:
                     resampling=_resampling(method),
                     nodata=np.nan,
                     tolerance=TRANSFORM_TOLERANCE,
+                    # GDAL would choose the width of its kernel by the window, so that each block would be smoothed differently.
+                    XSCALE=min(1.0, 1 / self.column_ratio),
+                    YSCALE=min(1.0, 1 / self.row_ratio),
                 ) as warped,
             ):
                 return warped.read(1)
@@ -269,9 +279,15 @@ def _halves(block: Block) -> list[Block]:
     row, column = (block.row_start + block.row_stop) // 2, (block.column_start + block.column_stop) // 2
     rows, columns = block.shape
     if rows >= columns:
-        parts = [(block.row_start, row, block.column_start, block.column_stop), (row, block.row_stop, block.column_start, block.column_stop)]
+        parts = [
+            (block.row_start, row, block.column_start, block.column_stop),
+            (row, block.row_stop, block.column_start, block.column_stop),
+        ]
     else:
-        parts = [(block.row_start, block.row_stop, block.column_start, column), (block.row_start, block.row_stop, column, block.column_stop)]
+        parts = [
+            (block.row_start, block.row_stop, block.column_start, column),
+            (block.row_start, block.row_stop, column, block.column_stop),
+        ]
     return [Block(block.row, block.column, *part, 0, block.grid_shape) for part in parts]
 
 

@@ -130,4 +130,6 @@ def _check_options(scenes: int, percentiles: tuple[float, float], statistic: str
     if unit not in ("decibel", "linear"):
         raise StudyError(f"soil_moisture_change: unit is {unit!r}; `decibel` or `linear` is expected.")
     if scenes < max(2, minimum_scenes):
-        raise StudyError(f"soil_moisture_change: {scenes} scene(s) given; at least {max(2, minimum_scenes)} are needed. Add scenes to `vv`.")
+        raise StudyError(
+            f"soil_moisture_change: {scenes} scene(s) given; at least {max(2, minimum_scenes)} are needed. Add scenes to `vv`."
+        )

@@ -125,8 +125,9 @@ def _value_fault(reader: LayerReader, grid: Grid) -> AlmError | None:
     if sentinel is not None:
         share = 100 * np.count_nonzero(raw == sentinel) / raw.size
         return NodataError(
-            f"{_file(reader)} holds the value {sentinel:g} in {share:.2g} % of its cells, far from all others, and does not declare it "
-            f"as nodata. Set `nodata = {sentinel:g}` of this covariate in study.toml, or `minimum`/`maximum` if it is real."
+            f"{_file(reader)} holds the value {sentinel:g} in {share:.2g} % of its cells, far from all others, "
+            f"and does not declare it as nodata. Set `nodata = {sentinel:g}` of this covariate in study.toml, "
+            "or `minimum`/`maximum` if it is real."
         )
     if clean.size and clean.min() != clean.max():
         return None
@@ -229,4 +230,6 @@ def _uniform_fault(reader: LayerReader, window: tuple[int, int, int, int]) -> Al
         return NodataError(
             f"{_file(reader)} has nothing but nodata on the study grid. Check its nodata, minimum and maximum, and where it lies."
         )
-    return GridError(f"{_file(reader)} has the same value {found:g} in every cell of the study grid: it explains nothing. Remove it.")
+    return GridError(
+        f"{_file(reader)} has the same value {found:g} in every cell of the study grid: it explains nothing. Remove it."
+    )

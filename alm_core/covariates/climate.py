@@ -10,34 +10,34 @@ from alm_core.errors import StudyError
 
 MONTH_DAYS = (31.0, 28.25, 31.0, 30.0, 31.0, 30.0, 31.0, 31.0, 30.0, 31.0, 30.0, 31.0)
 """Days of each month in the mean Gregorian year."""
-STEPS_A_YEAR = 365
+DAY_COUNTS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+MONTH_OF_DAY = np.repeat(np.arange(12), DAY_COUNTS)
+DAY_LENGTHS = np.asarray(MONTH_DAYS)[MONTH_OF_DAY] / np.asarray(DAY_COUNTS)[MONTH_OF_DAY]
+"""Length of each of 365 days, days: those of February are a little longer and carry the leap day."""
 CELLS_AT_ONCE = 32_768
 
 
 @lru_cache(maxsize=1)
 def daily_weights() -> np.ndarray:
-    """Weights ``[day, month]`` that turn twelve monthly means into daily values with the same monthly means.
+    """Weights ``[day, month]`` that turn twelve monthly means into 365 daily values with the same monthly means.
 
-    Daily values are the trigonometric polynomial of period one year (harmonics 1 to 5 and the cosine of the sixth)
-    whose mean over each month is the given one. Sampled at the middle of 365 equal days.
+    Daily values follow a trigonometric polynomial of period one year (harmonics 1 to 5 and the cosine of the sixth).
 
     Examples
     --------
-    >>> bool(np.allclose(daily_weights().sum(axis=1), 1))
-    True
+    >>> daily = daily_weights() @ np.arange(1.0, 13.0)
+    >>> round(float(daily[:31].mean()), 9), round(float(daily[31:59].mean()), 9)
+    (1.0, 2.0)
     """
-    edges = np.concatenate([[0.0], np.cumsum(MONTH_DAYS)]) / sum(MONTH_DAYS)
-    days = (np.arange(STEPS_A_YEAR) + 0.5) / STEPS_A_YEAR
-    at_day, mean_of_month = [np.ones(STEPS_A_YEAR)], [np.ones(12)]
-    width = np.diff(edges)
+    phase = 2 * np.pi * (np.arange(365) + 0.5) / 365
+    waves = [np.ones(365)]
     for harmonic in range(1, 7):
-        omega = 2 * np.pi * harmonic
-        at_day.append(np.cos(omega * days))
-        mean_of_month.append(np.diff(np.sin(omega * edges)) / (omega * width))
+        waves.append(np.cos(harmonic * phase))
         if harmonic < 6:
-            at_day.append(np.sin(omega * days))
-            mean_of_month.append(-np.diff(np.cos(omega * edges)) / (omega * width))
-    return np.stack(at_day, 1) @ np.linalg.inv(np.stack(mean_of_month, 1))
+            waves.append(np.sin(harmonic * phase))
+    basis = np.stack(waves, axis=1)
+    monthly = np.stack([basis[month == MONTH_OF_DAY].mean(axis=0) for month in range(12)])
+    return basis @ np.linalg.inv(monthly)
 
 
 def degree_days(temperature: np.ndarray, *, kind: str = "thawing", method: str = "monthly", unit: str = "celsius") -> np.ndarray:
@@ -45,8 +45,7 @@ def degree_days(temperature: np.ndarray, *, kind: str = "thawing", method: str =
 
     Thawing: sum of max(T, 0) over days; freezing: sum of max(-T, 0), a positive number. The ``"monthly"`` method takes
     every day of a month at its mean; it misses thaw in months around 0 C. The ``"sine"`` method draws a smooth yearly
-    curve of sines that keeps each monthly mean and sums it by day; it is never below the monthly sum by more than
-    rounding.
+    curve of sines that keeps each monthly mean and sums it by day; it is never below the monthly sum.
 
     Parameters
     ----------
@@ -92,16 +91,18 @@ def degree_days(temperature: np.ndarray, *, kind: str = "thawing", method: str =
 
 
 def _sum_of_months(signed: np.ndarray) -> np.ndarray:
-    return np.tensordot(np.asarray(MONTH_DAYS), np.where(signed < 0, 0.0, signed), axes=1)
+    total = np.zeros(signed.shape[1:])
+    for month, days in zip(signed, MONTH_DAYS, strict=True):
+        total += days * np.maximum(month, 0.0)
+    return total
 
 
 def _sum_of_days(signed: np.ndarray) -> np.ndarray:
     """In parts: 365 daily values of a whole block would fill memory."""
     months = signed.reshape(12, -1)
     total = np.empty(months.shape[1])
-    day_length = sum(MONTH_DAYS) / STEPS_A_YEAR
     for start in range(0, months.shape[1], CELLS_AT_ONCE):
         part = slice(start, start + CELLS_AT_ONCE)
         daily = daily_weights() @ months[:, part]
-        total[part] = np.where(daily < 0, 0.0, daily).sum(axis=0) * day_length
+        total[part] = (np.maximum(daily, 0.0) * DAY_LENGTHS[:, None]).sum(axis=0)
     return total.reshape(signed.shape[1:])

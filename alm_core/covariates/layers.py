@@ -13,7 +13,6 @@ from rasterio.windows import Window
 
 from alm_core.covariates.raster import MAXIMUM_CELLS, check_band, open_raster, read_window, source_grid
 from alm_core.errors import StudyError
-from alm_core.grid import Grid
 
 RESAMPLINGS = ("nearest", "bilinear", "cubic", "average", "mode", "min", "max", "median")
 CATEGORICAL_RESAMPLINGS = ("nearest", "mode", "min", "max")
@@ -59,10 +58,13 @@ class LayerSource:
         allowed = RESAMPLINGS if self.kind == "continuous" else CATEGORICAL_RESAMPLINGS
         if self.resampling is not None and self.resampling not in allowed:
             raise StudyError(
-                f"Covariate {self.name} is {self.kind} and can't be resampled by {self.resampling!r}. Use one of {', '.join(allowed)}."
+                f"Covariate {self.name} is {self.kind} and can't be resampled by {self.resampling!r}. "
+                f"Use one of {', '.join(allowed)}."
             )
         if self.scale == 0 or not np.isfinite(self.scale) or not np.isfinite(self.offset):
-            raise StudyError(f"Covariate {self.name}: scale {self.scale}, offset {self.offset}. A finite scale other than 0 is expected.")
+            raise StudyError(
+                f"Covariate {self.name}: scale {self.scale}, offset {self.offset}. A finite scale other than 0 is expected."
+            )
         if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
             raise StudyError(f"Covariate {self.name}: minimum {self.minimum} is not below maximum {self.maximum}.")
 

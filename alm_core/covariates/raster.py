@@ -74,7 +74,10 @@ def _why_unreadable(path: Path, fault: Exception) -> str:
     with path.open("rb") as file:
         start = file.read(16)
     if start[:4] in TIFF_MAGIC:
-        return f"{path.name} starts like a TIFF but its header can't be read ({fault}). It may be truncated: copy or download it again."
+        return (
+            f"{path.name} starts like a TIFF but its header can't be read ({fault}). "
+            "It may be truncated: copy or download it again."
+        )
     if start.lstrip()[:4] == b"<VRT":
         return (
             f"{path.name} is not a GeoTIFF but a VRT, a text that points at other files. A GeoTIFF is expected: "
@@ -122,7 +125,7 @@ def check_band(dataset: DatasetReader, band: int) -> None:
     name = Path(dataset.name).name
     if not 1 <= band <= dataset.count:
         raise RasterError(f"{name} has {dataset.count} band(s), counted from 1; band {band} was asked for. Set `band`.")
-    if "complex" in dataset.dtypes[band - 1] or "c" == dataset.dtypes[band - 1][:1]:
+    if "complex" in dataset.dtypes[band - 1] or dataset.dtypes[band - 1][:1] == "c":
         raise RasterError(f"{name}, band {band} holds complex numbers ({dataset.dtypes[band - 1]}). Real numbers are expected.")
 
 
@@ -145,8 +148,8 @@ def check_whole(dataset: DatasetReader, band: int) -> None:
             length = dataset.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=band)
             if offset is not None and length is not None and int(offset) + int(length) > size:
                 raise RasterError(
-                    f"{path.name}, band {band} is truncated: the file has {size} bytes but its tile at row {row}, column {column} "
-                    f"ends at byte {int(offset) + int(length)}. Copy or download it again."
+                    f"{path.name}, band {band} is truncated: the file has {size} bytes but its tile at row {row}, "
+                    f"column {column} ends at byte {int(offset) + int(length)}. Copy or download it again."
                 )
 
 
@@ -205,7 +208,5 @@ def read_padded(
     if inner.shape[-2:] == wanted:
         return inner
     outer = np.full((*inner.shape[:-2], *wanted), np.nan, np.float32)
-    outer[
-        ..., row_start - rows[0] : row_stop - rows[0], column_start - columns[0] : column_stop - columns[0]
-    ] = inner
+    outer[..., row_start - rows[0] : row_stop - rows[0], column_start - columns[0] : column_stop - columns[0]] = inner
     return outer

@@ -111,7 +111,9 @@ def make_samples(sites: pd.DataFrame, features: pd.DataFrame, x: np.ndarray, y: 
         Places of the same rows in the CRS of the grid.
     """
     index = pd.Index(sites["site_id"].astype(str), name="site_id")
-    about = pd.DataFrame({"x": x, "y": y, "longitude": sites["longitude"].to_numpy(), "latitude": sites["latitude"].to_numpy()}, index=index)
+    about = pd.DataFrame(
+        {"x": x, "y": y, "longitude": sites["longitude"].to_numpy(), "latitude": sites["latitude"].to_numpy()}, index=index
+    )
     for name in (*GROUPS, *OTHER):
         about[name] = sites[name].to_numpy() if name in sites else None
     about["date"] = pd.to_datetime(about["date"])

@@ -15,8 +15,8 @@ def normalised_difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> normalised_difference(np.array([0.5, 0.0, 0.2]), np.array([0.1, 0.0, -0.1])).round(3).tolist()
-    [0.667, nan, nan]
+    >>> normalised_difference(np.array([0.3, 0.0, 0.2]), np.array([0.1, 0.0, -0.1])).tolist()
+    [0.5, nan, nan]
     """
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     total = first + second

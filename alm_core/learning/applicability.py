@@ -217,7 +217,7 @@ def fit_applicability(
     [True, False, False]
     """
     names = _names(X, names)
-    array = _as_array(X, names)
+    array = _as_array(X, names).astype(float)
     complete = np.isfinite(array).all(axis=1)
     if complete.sum() < 3:
         raise SitesError(f"{int(complete.sum())} of {len(array)} sites have every covariate: applicability needs at least 3")

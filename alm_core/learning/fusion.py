@@ -15,7 +15,7 @@ import numpy as np
 from alm_core.errors import DomainError, LeakError, LearnerError, SitesError
 from alm_core.learning.bias import BiasCorrection, cut_to_range, fit_correction
 from alm_core.learning.uncertainty import IntervalModel
-from alm_core.learning.weighting import METHODS, Weighting, constant_weighting, constant_weights, fit_bias_aware
+from alm_core.learning.weighting import METHODS, Mixture, Weighting, constant_weighting, constant_weights, fit_bias_aware
 
 MINIMUM_SITES = 5
 FORMAT = 1
@@ -83,7 +83,8 @@ class Fusion:
         members : ndarray
             Predictions [learner, ...] with any trailing shape; a place where any member is not finite gives NaN.
         residual : ndarray, optional
-            Added to the corrected value (trailing shape of the members). The correction "residual" demands it.
+            Added to the corrected value (trailing shape of the members): predictions of a residual model, which was fitted on
+            values predicted without it.
 
         Returns
         -------
@@ -93,42 +94,50 @@ class Fusion:
         Raises
         ------
         DomainError
-            Wrong number of members or shape of the residual; correction "residual" without one.
+            Wrong number of members or shape of the residual.
         """
         members = self._checked(members)
-        fused, centre = self.weighting.fuse_with_centre(members)
-        value = self.correction.apply(fused)
+        mixture = self.weighting.mix(members)
+        value = self.correction.apply(mixture.value)
         if residual is not None:
             value = value + self._checked_residual(residual, value.shape)
-        elif self.correction.method == "residual":
-            raise DomainError(
-                "the correction 'residual' adds the prediction of a residual model, but none was given: pass residual="
-            )
         # An infinite member would be held at the last knot and look like a number.
         value = np.where(np.isfinite(members.sum(axis=0)), value, np.nan)
         value, clipped = cut_to_range(value, *self.bounds)
         if self.interval is None:
             return FusedPrediction(value, clipped=clipped)
-        lower, upper = self.interval.bounds(
-            value, self._spread(members, fused, centre), minimum=self.bounds[0], maximum=self.bounds[1]
-        )
+        minimum, maximum = self.bounds
+        # The spread of an infinite member is undefined, and its pixel is missing already.
+        with np.errstate(invalid="ignore"):
+            lower, upper = self.interval.bounds(value, mixture.spread(), minimum=minimum, maximum=maximum)
         return FusedPrediction(value, lower, upper, clipped)
 
     def weights(self, members: np.ndarray) -> np.ndarray:
         """Weights in force [learner, ...] for these members; they sum to one."""
-        return self.weighting.weights_at(self.weighting.fuse_with_centre(self._checked(members))[1])
+        return self.mix(members).full_weights()
 
     def spread(self, members: np.ndarray) -> np.ndarray:
         """Weighted standard deviation of the unbiased members around their fused value; NaN where a member is missing."""
-        members = self._checked(members)
-        return self._spread(members, *self.weighting.fuse_with_centre(members))
+        return self.mix(members).spread()
+
+    def mix(self, members: np.ndarray) -> Mixture:
+        """What stands behind the fused value before correction: the unbiased members and their weights, for explanations."""
+        return self.weighting.mix(self._checked(members))
 
     def with_interval(self, interval: IntervalModel) -> Fusion:
         """The same fusion with an interval model."""
         return replace(self, interval=interval)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; `from_dict` gives a fusion whose predictions are the same bit for bit."""
+        """Plain values; `from_dict` gives a fusion whose predictions are the same bit for bit.
+
+        Another program repeats the value so (``table(v)``: linear between grid values, held at the ends):
+
+        1. ``u_k = f_k - biases_k(f_k)`` (constant weights have one grid value and biases 0);
+        2. v = plain mean of u_k, then ``steps`` times ``v = sum_k weights_k(v) u_k``;
+        3. correction: linear between the knots of its curve, straight on with its slopes outside; then the residual, if any;
+        4. cut to ``bounds``.
+        """
         return {
             "format": FORMAT,
             "learners": list(self.learners),
@@ -157,18 +166,10 @@ class Fusion:
             content["details"],
         )
 
-    def _spread(self, members: np.ndarray, fused: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        total = np.zeros_like(fused)
-        for k in range(len(self.learners)):
-            total += self.weighting.weight(centre, k) * (self.weighting.unbiased(members, k) - fused) ** 2
-        return np.sqrt(total)
-
     def _checked(self, members: np.ndarray) -> np.ndarray:
         members = np.asarray(members)
         if members.ndim == 0 or members.shape[0] != len(self.learners):
-            raise DomainError(
-                f"members of shape {members.shape}: the first axis must hold {', '.join(self.learners)}"
-            )
+            raise DomainError(f"members of shape {members.shape}: the first axis must hold {', '.join(self.learners)}")
         return members
 
     @staticmethod
@@ -215,7 +216,7 @@ def fit_fusion(
         - ``inverse_error``: weight ~ RMSE ** -power.
         - ``least_squares``: least squared error with weights >= 0 that sum to one (super learner).
         - ``bias_aware``: the expected error b_k(v) = E[f_k - y | f_k = v] is taken off each member, and the weight at the fused
-          value v is ~ 1 / (s_k(v)^2 + gamma * b_k(v)^2), s_k^2 being the variance of what is left.
+          value v is ~ 1 / (s_k(v)^2 + gamma * b_k(v)^2), s_k(v)^2 being the variance of what is left at v.
     weights : mapping or sequence, optional
         Of ``manual``: by learner name (a name left out weighs 0) or in order.
     power, gamma, bandwidth : float
@@ -261,7 +262,7 @@ def fit_fusion(
         weighting = fit_bias_aware(members, y, gamma=gamma, bandwidth=bandwidth)
     else:
         weighting = constant_weighting(method, constant_weights(members, y, tuple(learners), method, weights, power))
-    curve = fit_correction(weighting.fuse(members), y, method=correction, blend=blend)
+    curve = fit_correction(weighting.mix(members).value, y, method=correction, blend=blend)
     return Fusion(tuple(learners), weighting, curve, None, (minimum, maximum), y.size, left_out)
 
 

@@ -8,14 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from alm_core.errors import DomainError, SitesError
+from alm_core.learning.class_metrics import class_scores
 from alm_core.learning.curves import SmoothedCurve, smooth_line
 
 NAN = float("nan")
-Metric = Callable[[np.ndarray, np.ndarray], float | Mapping[str, float]]
+Metric = Callable[[np.ndarray, np.ndarray], float | Mapping[str, Any]]
+# The scores that every table shows, in the few operations that thousands of resamples can afford; they take complete pairs.
+QUICK: dict[str, Metric] = {
+    "r2": lambda y, f: 1 - _ratio(float(np.sum((f - y) ** 2)), float(np.sum((y - y.mean()) ** 2))),
+    "rmse": lambda y, f: float(np.sqrt(np.mean((f - y) ** 2))),
+    "mae": lambda y, f: float(np.mean(np.abs(f - y))),
+    "mean_error": lambda y, f: float(np.mean(f - y)),
+}
+CLASS_SCORES = (
+    "overall_accuracy",
+    "kappa",
+    "balanced_accuracy",
+    "mcc",
+    "f1_macro",
+    "quantity_disagreement",
+    "allocation_disagreement",
+    "brier",
+    "log_loss",
+)
 
 
 def regression_scores(
@@ -183,7 +203,7 @@ def bootstrap_interval(
     y, f : ndarray
         Observed and predicted [site, ...].
     metric : str or callable
-        A name of `regression_scores`, or ``metric(y, f) -> float``.
+        A number that `regression_scores` or `class_scores` names, or ``metric(y, f) -> float``.
     groups : ndarray, optional
         Group (survey) of each site. Sites of one survey err together, so resampling single sites would promise too much.
         None, or a single group, resamples sites.
@@ -195,8 +215,15 @@ def bootstrap_interval(
     low, high : float
         NaN where the score can't be computed on any resample.
     """
-    name = metric if isinstance(metric, str) else "score"
-    scored = regression_scores if isinstance(metric, str) else metric
+    y, f, groups = np.asarray(y), np.asarray(f), None if groups is None else np.asarray(groups)
+    if metric in QUICK:
+        keep = np.isfinite(y) & np.isfinite(f)
+        y, f, groups = y[keep], f[keep], None if groups is None else groups[keep]
+    if isinstance(metric, str):
+        scored = QUICK.get(metric, class_scores if metric in CLASS_SCORES else regression_scores)
+        name = "score" if metric in QUICK else metric
+    else:
+        scored, name = metric, "score"
     intervals = bootstrap_intervals(y, f, scored, groups=groups, n=n, level=level, seed=seed)
     if name not in intervals:
         raise DomainError(f"score {name!r} is unknown: choose one of {', '.join(sorted(intervals))}")
@@ -215,18 +242,20 @@ def bootstrap_intervals(
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of every score that `scores` gives, all from the same resamples; see `bootstrap_interval`."""
     y, f = np.asarray(y), np.asarray(f)
+    if y.shape[0] != f.shape[0]:
+        raise DomainError(f"{y.shape[0]} observations and {f.shape[0]} predictions: one of each per site is expected")
     if n < 1 or not 0 < level < 1:
         raise DomainError(f"{n} resamples at level {level}: at least 1, and a level between 0 and 1, are expected")
     members = _group_members(y.shape[0], groups)
     rng = np.random.default_rng(seed)
-    drawn: list[Mapping[str, float]] = []
+    drawn: list[Mapping[str, Any]] = []
     for _ in range(n):
         pick = np.concatenate([members[number] for number in rng.integers(0, len(members), len(members))])
         result = scores(y[pick], f[pick])
         drawn.append(result if isinstance(result, Mapping) else {"score": float(result)})
     edges = [(1 - level) / 2, (1 + level) / 2]
     intervals = {}
-    for name in drawn[0]:
+    for name in [name for name, value in drawn[0].items() if isinstance(value, int | float)]:
         values = np.array([one[name] for one in drawn], dtype=float)
         values = values[np.isfinite(values)]
         low, high = np.quantile(values, edges) if values.size else (NAN, NAN)

@@ -139,7 +139,7 @@ class Trained:
     inner_members : ndarray
         Their out-of-fold member predictions, on which the fusion was fitted.
     inner_value : ndarray
-        Their cross-fitted fused values (regression), on which intervals and residual model were fitted.
+        Their cross-fitted fused values without residual (regression), on which the residual model was fitted.
     inner_folds : Folds
     """
 
@@ -157,14 +157,14 @@ class Trained:
     def predict(self, samples: Samples) -> Prediction:
         """Predict other sites."""
         features = samples.features[list(self.features)].to_numpy(np.float32)
-        members = np.stack([member_predict(learner, features, self.procedure) for learner in self.learners])
+        members = np.stack([member_predict(learner, features) for learner in self.learners])
         if self.procedure.task == "classification":
             fused = self.fusion.predict(members)
             empty = np.full(len(samples), np.nan)
             return Prediction(members, np.asarray(self.procedure.classes)[fused.label], empty, empty, fused.probability)
         extra = None
         if self.residual is not None:
-            extra = self.residual.predict(features, self.fusion.predict(members).value, samples.x, samples.y)
+            extra = self.residual.predict(features, without_residual(self.fusion, members), samples.x, samples.y)
         fused = self.fusion.predict(members, residual=extra)
         return Prediction(members, fused.value, fused.lower, fused.upper)
 
@@ -194,11 +194,18 @@ def train(samples: Samples, procedure: Procedure, *, scheme: str = "random", pro
     folds = inner_folds(samples, procedure, scheme, procedure.inner_folds)
     members, learners = _fit_members(samples, procedure, folds)
     if procedure.task == "classification":
-        fusion = fit_class_fusion(members, _codes(samples.target, procedure), learners=procedure.names, **procedure.fusion)
+        codes = _codes(samples.target, procedure)
+        classes = [str(label) for label in procedure.classes]
+        fusion = fit_class_fusion(members, codes, learners=procedure.names, classes=classes, **procedure.fusion)
         value, residual = np.full(len(samples), np.nan), None
     else:
-        fusion, value, residual = _fit_regression_fusion(samples, procedure, folds, members)
+        fusion, value, residual = fit_regression_fusion(samples, procedure, folds, members)
     return Trained(procedure, features, learners, fusion, residual, selection, samples.site_ids, members, value, folds)
+
+
+def without_residual(fusion: Any, members: np.ndarray) -> np.ndarray:
+    """Fused and corrected value before any residual is added."""
+    return fusion.predict(members, residual=np.zeros(members.shape[1:])).value
 
 
 def inner_folds(samples: Samples, procedure: Procedure, scheme: str, n_folds: int, *, repeats: int = 1) -> Folds:
@@ -218,15 +225,9 @@ def inner_folds(samples: Samples, procedure: Procedure, scheme: str, n_folds: in
     )
 
 
-def member_predict(learner: Any, features: np.ndarray, procedure: Procedure) -> np.ndarray:
+def member_predict(learner: Any, features: np.ndarray) -> np.ndarray:
     """Predict with one member: ``[site]``, or ``[class, site]`` over all classes of the study."""
-    found = np.asarray(learner.predict(features), float)
-    if procedure.task == "regression":
-        return found
-    full = np.zeros((len(procedure.classes), len(features)))
-    for position, label in enumerate(learner.classes_):
-        full[list(procedure.classes).index(label)] = found[:, position]
-    return full
+    return np.asarray(learner.predict(features), float).T
 
 
 def cross_fitted(samples: Samples, procedure: Procedure, folds: Folds, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -238,31 +239,41 @@ def cross_fitted(samples: Samples, procedure: Procedure, folds: Folds, members: 
     value, spread = np.full(len(samples), np.nan), np.full(len(samples), np.nan)
     for _, _, fit_rows, score_rows in folds.splits():
         fusion = fit_fusion(members[:, fit_rows], samples.target[fit_rows], learners=procedure.names, **procedure.fusion)
-        first = fusion.predict(members[:, score_rows]).value
+        first = without_residual(fusion, members[:, score_rows])
         extra = None
         if procedure.residual != "none":
             part = samples.take(fit_rows)
-            inside = fusion.predict(members[:, fit_rows]).value
+            inside = without_residual(fusion, members[:, fit_rows])
             residual = fit_residual(procedure.residual, part, inside, seed=procedure.seed, geographic=procedure.geographic)
             scored = samples.take(score_rows)
             extra = residual.predict(scored.features.to_numpy(np.float32), first, scored.x, scored.y)
-        value[score_rows] = fusion.predict(members[:, score_rows], residual=extra).value
+        value[score_rows] = first if extra is None else fusion.predict(members[:, score_rows], residual=extra).value
         spread[score_rows] = fusion.spread(members[:, score_rows])
     return value, spread
 
 
-def _fit_regression_fusion(
+def fit_regression_fusion(
     samples: Samples, procedure: Procedure, folds: Folds, members: np.ndarray
 ) -> tuple[Any, np.ndarray, Residual | None]:
+    """Fit fusion, intervals and residual model on out-of-fold members.
+
+    Returns
+    -------
+    Fusion
+        With its interval model.
+    ndarray
+        Cross-fitted fused values of the sites, without residual.
+    Residual or None
+    """
     fusion = fit_fusion(members, samples.target, learners=procedure.names, **procedure.fusion)
-    value, spread = cross_fitted(samples, procedure, folds, members)
-    residual = None
+    final, spread = cross_fitted(samples, procedure, folds, members)
+    plain, residual = final, None
     if procedure.residual != "none":
         plain, _ = cross_fitted(samples, replace(procedure, residual="none"), folds, members)
         residual = fit_residual(procedure.residual, samples, plain, seed=procedure.seed, geographic=procedure.geographic)
     if procedure.interval is not None:
-        fusion = fusion.with_interval(fit_interval(value, spread, samples.target, **procedure.interval))
-    return fusion, value, residual
+        fusion = fusion.with_interval(fit_interval(final, spread, samples.target, **procedure.interval))
+    return fusion, plain, residual
 
 
 def _fit_members(samples: Samples, procedure: Procedure, folds: Folds) -> tuple[np.ndarray, tuple[Any, ...]]:
@@ -278,7 +289,7 @@ def _fit_members(samples: Samples, procedure: Procedure, folds: Folds) -> tuple[
     for number, (_, score_rows) in enumerate(splits):
         for position in range(size):
             learner = fitted[number * size + position]
-            members[position][..., score_rows] = member_predict(learner, values[score_rows], procedure)
+            members[position][..., score_rows] = member_predict(learner, values[score_rows])
     return members, tuple(fitted[-size:])
 
 
@@ -290,6 +301,7 @@ def _fit_one(samples: Samples, procedure: Procedure, spec: LearnerSpec, rows: np
         options=spec.options,
         feature_names=tuple(samples.features.columns),
         categorical=tuple(name for name in procedure.categorical if name in samples.features),
+        classes=procedure.classes or None,
     )
     return learner.fit(samples.features.to_numpy(np.float32)[rows], samples.target[rows])
 

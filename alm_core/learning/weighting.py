@@ -9,13 +9,42 @@ from typing import Any
 import numpy as np
 
 from alm_core.errors import LearnerError
-from alm_core.learning.curves import increasing, kernel_weights, smooth_line
+from alm_core.learning.curves import effective_count, increasing, kernel_weights, smooth_line
 
 METHODS = ("equal", "inverse_error", "least_squares", "bias_aware", "manual")
 GRID_SIZE = 64
 STEPS = 2
 # Number of sites that the whole-sample fit counts for, where the local one is shrunk towards it.
 PRIOR_SITES = 20.0
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A fused value and what it is made of.
+
+    Attributes
+    ----------
+    value : ndarray
+        sum of weights * unbiased, [...]; before any correction.
+    weights : ndarray
+        [learner, ...], or [learner] where they are the same everywhere.
+    unbiased : ndarray
+        Members less their expected errors [learner, ...].
+    """
+
+    value: np.ndarray
+    weights: np.ndarray
+    unbiased: np.ndarray
+
+    def full_weights(self) -> np.ndarray:
+        """Weights [learner, ...] at every place."""
+        if self.weights.shape == self.unbiased.shape:
+            return self.weights
+        return np.broadcast_to(self.weights.reshape(-1, *[1] * self.value.ndim), self.unbiased.shape).copy()
+
+    def spread(self) -> np.ndarray:
+        """Weighted standard deviation of the unbiased members around the fused value."""
+        return np.sqrt(weighted_sum(self.weights, (self.unbiased - self.value) ** 2))
 
 
 @dataclass(frozen=True)
@@ -44,37 +73,31 @@ class Weighting:
         """Whether the weights are the same at every value."""
         return self.grid.size == 1
 
-    def unbiased(self, members: np.ndarray, learner: int) -> np.ndarray:
-        """A member less its expected error; `members` is [learner, ...]."""
-        member = np.asarray(members[learner], dtype=float)
-        return member if self.is_constant else member - np.interp(member, self.grid, self.biases[learner])
+    def mix(self, members: np.ndarray) -> Mixture:
+        """Weigh the unbiased members [learner, ...], the weights read at the fused value.
 
-    def weight(self, value: np.ndarray, learner: int) -> np.ndarray | float:
-        """Weight of one learner where the fused value is `value`."""
-        return float(self.weights[learner, 0]) if self.is_constant else np.interp(value, self.grid, self.weights[learner])
+        That value depends on the weights in turn: starting from the plain mean, `STEPS` rounds are made.
+        """
+        if self.is_constant:
+            unbiased = np.asarray(members, dtype=float)
+            return Mixture(weighted_sum(self.weights[:, 0], unbiased), self.weights[:, 0], unbiased)
+        unbiased = np.empty(members.shape)
+        for learner, member in enumerate(members):
+            unbiased[learner] = member - np.interp(member, self.grid, self.biases[learner])
+        value = weighted_sum(np.ones(len(members)), unbiased) / len(members)
+        weights = np.empty(members.shape)
+        for _ in range(STEPS):
+            for learner, table in enumerate(self.weights):
+                weights[learner] = np.interp(value, self.grid, table)
+            value = weighted_sum(weights, unbiased)
+        return Mixture(value, weights, unbiased)
 
     def weights_at(self, value: np.ndarray) -> np.ndarray:
         """Weights of all learners [learner, ...] at fused values of any shape."""
         value = np.asarray(value, dtype=float)
-        return np.stack([np.broadcast_to(self.weight(value, k), value.shape) for k in range(len(self.weights))])
-
-    def fuse(self, members: np.ndarray) -> np.ndarray:
-        """Weighted sum of the unbiased members, the weights taken at the fused value (fixed number of fixed-point steps)."""
-        return self.fuse_with_centre(members)[0]
-
-    def fuse_with_centre(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The fused value and the value at which its weights were read (the step before the last)."""
-        unbiased = np.stack([self.unbiased(members, k) for k in range(len(self.weights))])
-        centre = unbiased.mean(axis=0)
         if self.is_constant:
-            return np.tensordot(self.weights[:, 0], unbiased, axes=1), centre
-        value = centre
-        for _ in range(STEPS):
-            centre = value
-            value = np.zeros_like(centre)
-            for k, member in enumerate(unbiased):
-                value += self.weight(centre, k) * member
-        return value, centre
+            return np.broadcast_to(self.weights.reshape(-1, *[1] * value.ndim), (len(self.weights), *value.shape)).copy()
+        return np.stack([np.interp(value, self.grid, table) for table in self.weights])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists; exact."""
@@ -87,13 +110,27 @@ class Weighting:
         return cls(content["method"], *(np.array(content[name], dtype=float) for name in ("grid", "weights", "biases")))
 
 
+def weighted_sum(weights: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Sum over the first axis, one member after the other.
+
+    Library products choose their order of summation by the shape of the arrays, and then the last bit of a pixel would depend on
+    the block that it was computed in.
+    """
+    total = np.zeros(members.shape[1:])
+    for weight, member in zip(weights, members, strict=True):
+        total += weight * member
+    return total
+
+
 def fit_bias_aware(members: np.ndarray, y: np.ndarray, *, gamma: float = 1.0, bandwidth: float = 0.35) -> Weighting:
     """Value-dependent weights on members freed of their expected error.
 
     For each learner k, on the out-of-fold pairs: the local-linear smooth of f_k - y against f_k is shrunk towards the
     least-squares line of the same pairs by n / (n + 20), n being the effective number of sites under the kernel, and bent so
-    that v - b_k(v) never falls; the local variance s_k(v)^2 of what is left is shrunk towards the overall one in the same way.
-    Tables stand on an even grid over the range of all members; beyond its own range a member keeps the bias of its last value.
+    that v - b_k(v) never falls. The variance s_k(v)^2 of what is left is smoothed along the fused value, where its weight will be
+    read, and shrunk towards the overall variance in the same way; since the fused value needs weights in turn, that is done twice,
+    from the plain mean on. Tables stand on an even grid over the range of all members; beyond its own range a member keeps the
+    bias of its last value.
 
     Parameters
     ----------
@@ -109,12 +146,17 @@ def fit_bias_aware(members: np.ndarray, y: np.ndarray, *, gamma: float = 1.0, ba
     if not (high > low and scale > 0):
         return constant_weighting("bias_aware", np.full(len(members), 1 / len(members)))
     grid = np.linspace(low, high, GRID_SIZE)
-    tables = [_bias_and_variance(member, y, grid, bandwidth * scale) for member in members]
-    biases = np.stack([bias for bias, _ in tables])
-    error = np.stack([variance for _, variance in tables]) + gamma * biases**2
-    # Two perfect members share the weight instead of dividing by zero.
-    weights = 1 / np.maximum(error, 1e-12 * max(float(y.var()), np.finfo(float).tiny))
-    return Weighting("bias_aware", grid, weights / weights.sum(axis=0), biases)
+    biases = np.stack([_expected_error(member, member - y, grid, bandwidth * scale) for member in members])
+    unbiased = np.stack([member - np.interp(member, grid, bias) for member, bias in zip(members, biases, strict=True)])
+    value = unbiased.mean(axis=0)
+    # Perfect members share the weight instead of dividing by zero.
+    least = 1e-12 * max(float(y.var()), np.finfo(float).tiny)
+    for _ in range(STEPS):
+        error = _variance_along(value, (unbiased - y) ** 2, grid, bandwidth) + gamma * biases**2
+        weights = 1 / np.maximum(error, least)
+        weighting = Weighting("bias_aware", grid, weights / weights.sum(axis=0), biases)
+        value = weighting.mix(members).value
+    return weighting
 
 
 def constant_weights(
@@ -175,9 +217,8 @@ def constant_weighting(method: str, weights: np.ndarray) -> Weighting:
     return Weighting(method, np.zeros(1), weights[:, None], np.zeros((len(weights), 1)))
 
 
-def _bias_and_variance(member: np.ndarray, y: np.ndarray, grid: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
-    """Expected error b(v) and variance s(v)^2 of what it leaves, on the grid."""
-    error = member - y
+def _expected_error(member: np.ndarray, error: np.ndarray, grid: np.ndarray, width: float) -> np.ndarray:
+    """Expected error b(v) of a member on the grid."""
     # Off the member's own range there is no evidence: what holds at its ends is held.
     inside = np.clip(grid, member.min(), member.max())
     smooth = smooth_line(member, error, inside, width)
@@ -185,8 +226,15 @@ def _bias_and_variance(member: np.ndarray, y: np.ndarray, grid: np.ndarray, widt
     centred = member - member.mean()
     slope = float(centred @ error) / max(float(centred @ centred), np.finfo(float).tiny)
     line = error.mean() + slope * (inside - member.mean())
-    bias = grid - increasing(grid - (trust * smooth.mean + (1 - trust) * line), smooth.count)
-    left = (error - np.interp(member, grid, bias)) ** 2
-    kernel = kernel_weights(member, inside, width)
-    variance = kernel @ left / kernel.sum(axis=1)
-    return bias, trust * variance + (1 - trust) * left.mean()
+    return grid - increasing(grid - (trust * smooth.mean + (1 - trust) * line), smooth.count)
+
+
+def _variance_along(value: np.ndarray, squares: np.ndarray, grid: np.ndarray, bandwidth: float) -> np.ndarray:
+    """Local means [learner, grid] of squared errors [learner, site] along a value [site]."""
+    overall = squares.mean(axis=1, keepdims=True)
+    width = bandwidth * float(value.std())
+    if width == 0:
+        return np.repeat(overall, grid.size, axis=1)
+    kernel = kernel_weights(value, np.clip(grid, value.min(), value.max()), width)
+    trust = effective_count(kernel) / (effective_count(kernel) + PRIOR_SITES)
+    return trust * (squares @ kernel.T) / kernel.sum(axis=1) + (1 - trust) * overall

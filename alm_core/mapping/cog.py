@@ -92,8 +92,10 @@ class Encoding:
         plain = not (scale != 1).any() and not (offset != 0).any()
         stored = values if plain else (values.astype(float) - offset) / scale
         if self.dtype == "float32":
-            stored = stored.astype(np.float32)
-            self._check(values, np.isinf(stored) | ((stored == self.nodata) & ~missing))
+            with np.errstate(over="ignore"):  # the next line looks for it
+                stored = stored.astype(np.float32)
+            # An infinite bound of an interval is honest (too few sites for the level) and is kept.
+            self._check(values, (np.isinf(stored) & np.isfinite(values)) | ((stored == self.nodata) & ~missing))
             return np.where(missing, np.float32(self.nodata), stored)
         limits = np.iinfo(self.dtype)
         whole = np.rint(np.where(missing, 0, stored))
@@ -110,7 +112,7 @@ class Encoding:
             return
         band = int(np.argmax(bad.any(axis=(1, 2))))
         found = values[band][bad[band]]
-        hint = "Check the predictions for infinite numbers."
+        hint = "Check the predictions for numbers that are too large, or choose another nodata."
         if self.dtype != "float32":
             finite = np.abs(values[band][np.isfinite(values[band])].astype(float) - self.offset[band])
             fitting = float(finite.max()) / np.iinfo(self.dtype).max if finite.size else self.scale[band]
@@ -264,7 +266,9 @@ def open_raster(path: str | Path) -> rasterio.DatasetReader:
     try:
         return rasterio.open(path, driver="GTiff")
     except RasterioError as fault:
-        raise RasterError(f"{path} can't be read as a GeoTIFF ({fault}). Convert it, for example with `gdal_translate`.") from fault
+        raise RasterError(
+            f"{path} can't be read as a GeoTIFF ({fault}). Convert it, for example with `gdal_translate`."
+        ) from fault
 
 
 # ---- parts --------------------------------------------------------------------------------------------------------------
@@ -317,9 +321,7 @@ def _staging_profile(grid: Grid, count: int, encoding: Encoding) -> dict[str, An
     }
 
 
-def _describe_bands(
-    target: Any, names: Sequence[str], units: Sequence[str], encoding: Encoding, tags: Mapping[str, Any]
-) -> None:
+def _describe_bands(target: Any, names: Sequence[str], units: Sequence[str], encoding: Encoding, tags: Mapping[str, Any]) -> None:
     target.descriptions = tuple(names)
     target.units = tuple(units)
     target.scales, target.offsets = encoding.scale, encoding.offset

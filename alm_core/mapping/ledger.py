@@ -133,13 +133,15 @@ class BlockLedger:
             "predictor": 3,
             "sparse_ok": True,
         }
-        with whole_file(self.path(block), bytes_needed=values.nbytes) as temporary:
-            with rasterio.open(temporary, "w", **profile) as target:
-                target.descriptions = self.layers
-                target.update_tags(**{FINGERPRINT_TAG: self.fingerprint, COUNTS_TAG: json.dumps(counts, sort_keys=True)})
-                # A block without a single value stays a sparse file of a few hundred bytes.
-                if not np.isnan(values).all():
-                    target.write(values)
+        with (
+            whole_file(self.path(block), bytes_needed=values.nbytes) as temporary,
+            rasterio.open(temporary, "w", **profile) as target,
+        ):
+            target.descriptions = self.layers
+            target.update_tags(**{FINGERPRINT_TAG: self.fingerprint, COUNTS_TAG: json.dumps(counts, sort_keys=True)})
+            # A block without a single value stays a sparse file of a few hundred bytes.
+            if not np.isnan(values).all():
+                target.write(values)
 
     def counts(self, block: Block) -> dict[str, int] | None:
         """What was counted in a finished block; None where it is not there, not whole or not of this map."""

@@ -10,7 +10,7 @@ import datetime
 import difflib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +20,16 @@ from alm_core.errors import TableError
 from alm_core.sites.faults import SHOWN, Faults, name_rows, name_some
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "site_id": ("site_id", "id", "site", "site_name", "station_id", "station", "name", "编号", "样点编号", "站点编号", "样点", "站点", "点号"),
+    "site_id": (
+        "site_id", "id", "site", "site_name", "station_id", "station", "name",
+        "编号", "样点编号", "站点编号", "样点", "站点", "点号",
+    ),
     "longitude": ("longitude", "lon", "long", "lng", "x", "经度", "东经"),
     "latitude": ("latitude", "lat", "y", "纬度", "北纬"),
     "value": (
         "value", "vwc", "theta", "volumetric_water_content", "soil_moisture", "water_content", "moisture", "swc", "magt",
-        "active_layer_thickness", "体积含水量", "体积含水率", "土壤含水量", "土壤水分", "含水量", "含水率", "活动层厚度", "年平均地温",
+        "active_layer_thickness", "体积含水量", "体积含水率", "土壤含水量", "土壤水分", "含水量", "含水率", "活动层厚度",
+        "年平均地温",
     ),
     "date": ("date", "sampling_date", "date_time", "datetime", "日期", "采样日期", "测量日期", "观测日期", "采样时间", "时间"),
     "year": ("year", "年份", "年"),
@@ -78,7 +82,13 @@ class ChosenColumns:
 
 
 def choose_columns(
-    found: Sequence[str], columns: Mapping[str, str | None], faults: Faults, *, raw_measurements: bool, geometry: bool
+    found: Sequence[str],
+    columns: Mapping[str, str | None],
+    faults: Faults,
+    *,
+    raw_measurements: bool,
+    geometry: bool,
+    incomplete: Collection[str] = (),
 ) -> ChosenColumns:
     """Find the column of every field: as named, else by common names.
 
@@ -94,6 +104,8 @@ def choose_columns(
         Look for the columns that conversions need as well.
     geometry : bool
         The file has point geometry, so coordinates are not guessed from columns.
+    incomplete : collection of str
+        Columns with empty cells: none of them is guessed to be the site id.
     """
     unknown = sorted(set(columns) - set(ALIASES))
     if unknown:
@@ -113,7 +125,8 @@ def choose_columns(
     for field, aliases in ALIASES.items():
         if field in asked or (field in RAW_FIELDS and not raw_measurements) or (field in ("longitude", "latitude") and geometry):
             continue
-        column = _guess(aliases, [name for name in found if name not in names.values() and list(found).count(name) == 1])
+        free = [name for name in found if name not in names.values() and list(found).count(name) == 1]
+        column = _guess(aliases, [name for name in free if field != "site_id" or name not in incomplete])
         if column is not None:
             names[field] = column
             notes.append(f"guessed: {field} is column {column!r}")
@@ -125,7 +138,7 @@ def plain_name(name: str) -> str:
 
     Examples
     --------
-    >>> plain_name("Latitude (°N)"), plain_name("经度（度）"), plain_name("Date/Time")
+    >>> plain_name("Latitude (°N)"), plain_name("经度 [度]"), plain_name("Date/Time")
     ('latitude', '经度', 'date_time')
     """
     text = unicodedata.normalize("NFKC", str(name)).casefold()
@@ -257,7 +270,10 @@ def parse_dates(cells: pd.Series, rows: np.ndarray, column: str, faults: Faults)
         faults.add(TableError, f"column {column!r}: dates such as {ambiguous!r} can be read in two ways. Write YYYY-MM-DD.")
     elif bad:
         bad_rows, shown = zip(*bad[: 10 * SHOWN], strict=True)
-        faults.add(TableError, f"column {column!r} holds {len(bad)} cell(s) that are no dates: {name_rows(bad_rows, shown)}. Write YYYY-MM-DD.")
+        faults.add(
+            TableError,
+            f"column {column!r} holds {len(bad)} cell(s) that are no dates: {name_rows(bad_rows, shown)}. Write YYYY-MM-DD.",
+        )
     return pd.Series(dates, dtype="datetime64[us]"), only_year
 
 

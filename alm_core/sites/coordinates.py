@@ -62,7 +62,7 @@ def to_longitude_latitude(
     CrsError
         PROJ does not know the CRS.
     """
-    crs = normal_crs(crs)
+    crs = longitude_latitude_crs(crs)
     x, y = np.array(x, float), np.array(y, float)
     notes: list[str] = []
     missing_x, missing_y = _equals_any(x, sentinels), _equals_any(y, sentinels)
@@ -88,6 +88,13 @@ def to_longitude_latitude(
         notes.append(f"{above} longitude(s) above 180 kept as they are")
     longitude, latitude = np.where(known, longitude, np.nan), np.where(known, latitude, np.nan)
     return Coordinates(longitude, latitude, notes)
+
+
+def longitude_latitude_crs(crs: str) -> str:
+    """Write a CRS the same way; WGS84 in either order of its axes (CRS84 of GeoJSON) is `EPSG:4326`."""
+    normal = normal_crs(crs)
+    same = CRS.from_user_input(normal).equals(CRS.from_user_input(LONGITUDE_LATITUDE), ignore_axis_order=True)
+    return LONGITUDE_LATITUDE if same else normal
 
 
 def _short(crs: str) -> str:
@@ -141,8 +148,8 @@ def _swapped(
     if not doubtful:
         return None
     return (
-        f"longitude and latitude look swapped: {here.sum()} of {known.sum()} sites are {where} as they are, {there.sum()} the other way "
-        "round. Swap columns.longitude and columns.latitude."
+        f"longitude and latitude look swapped: {here.sum()} of {known.sum()} sites are {where} as they are, {there.sum()} "
+        "the other way round. Swap columns.longitude and columns.latitude."
     )
 
 
@@ -154,8 +161,8 @@ def _check_range(
         pairs = [f"({x[index]:g}, {y[index]:g})" for index in np.flatnonzero(bad)]
         faults.add(
             SitesError,
-            f"{bad.sum()} site(s) with coordinates that can't be: {name_rows(rows[bad].tolist(), pairs)}. Expected longitude -180 to 360 "
-            "and latitude -90 to 90, in this order; check `crs` where they are metres.",
+            f"{bad.sum()} site(s) with coordinates that can't be: {name_rows(rows[bad].tolist(), pairs)}. "
+            "Expected longitude -180 to 360 and latitude -90 to 90, in this order; check `crs` where they are metres.",
         )
 
 
@@ -185,11 +192,12 @@ def _check_sign(
     if mirrored.sum() > MOST * known.sum():
         faults.add(
             SitesError,
-            f"longitudes look positive to the west: {here.sum()} of {known.sum()} sites are inside the map as they are, {mirrored.sum()} "
-            "with the sign flipped. Multiply the longitude column by -1.",
+            f"longitudes look positive to the west: {here.sum()} of {known.sum()} sites are inside the map as they are, "
+            f"{mirrored.sum()} with the sign flipped. Multiply the longitude column by -1.",
         )
     elif raised.sum() > MOST * known.sum():
         faults.add(
             SitesError,
-            f"longitudes run from -180 to 180 while the map lies at {bounds[0]:g} to {bounds[2]:g}. Add 360 to negative longitudes.",
+            f"longitudes run from -180 to 180 while the map lies at {bounds[0]:g} to {bounds[2]:g}. "
+            "Add 360 to negative longitudes.",
         )

@@ -50,11 +50,13 @@ def _texts(frame: pd.DataFrame, name: str) -> list[str]:
 
 def check_places(frame: pd.DataFrame, faults: Faults) -> None:
     """Note ids whose rows lie at different coordinates."""
-    places = frame.groupby("site_id", sort=True)[["longitude", "latitude"]]
+    places = frame[frame["site_id"] != ""].groupby("site_id", sort=True)[["longitude", "latitude"]]
     apart = ((places.max() - places.min()) > SAME_PLACE_DEGREES).any(axis=1)
     if apart.any():
         ids = apart.index[apart].tolist()
-        faults.add(SitesError, f"{len(ids)} site id(s) stand for several places: {name_some(ids)}. Give each place an id of its own.")
+        faults.add(
+            SitesError, f"{len(ids)} site id(s) stand for several places: {name_some(ids)}. Give each place an id of its own."
+        )
 
 
 def check_depths(frame: pd.DataFrame, faults: Faults) -> None:
@@ -137,7 +139,9 @@ def _profiles(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     lost = several & ~layered
     if lost.any():
         ids = sorted(frame.loc[lost, "site_id"].unique())
-        raise SitesError(f"{lost.sum()} row(s) have no depth though other rows of their profile do: {name_some(ids)}. Add the depths.")
+        raise SitesError(
+            f"{lost.sum()} row(s) have no depth though other rows of their profile do: {name_some(ids)}. Add the depths."
+        )
     if not several.any():
         return frame, []
     rows, facts = [], []
@@ -157,7 +161,9 @@ def _column_mean(layers: pd.DataFrame) -> tuple[pd.Series, dict[str, int]]:
     if (bottom <= top).all():
         top, bottom = _layers_around(top, str(layers["site_id"].iloc[0]))
     elif (bottom <= top).any():
-        raise SitesError(f"Profile {layers['site_id'].iloc[0]!r} mixes layers and single depths. Give every row a top and a bottom.")
+        raise SitesError(
+            f"Profile {layers['site_id'].iloc[0]!r} mixes layers and single depths. Give every row a top and a bottom."
+        )
     row = layers.iloc[0].copy()
     row["depth_top"], row["depth_bottom"], row["source_row"] = top.min(), bottom.max(), layers["source_row"].min()
     values = layers["value"].to_numpy(float)

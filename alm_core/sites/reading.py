@@ -91,7 +91,9 @@ def decode(data: bytes, path: Path) -> tuple[str, str]:
         The bytes are no text.
     """
     if data.startswith((b"PK\x03\x04", b"SQLite format 3\0", b"PAR1", b"II*\0", b"MM\0*")):
-        raise TableError(f"{path} is no text file but a binary one under a wrong suffix. Give it its own suffix or export as CSV.")
+        raise TableError(
+            f"{path} is no text file but a binary one under a wrong suffix. Give it its own suffix or export as CSV."
+        )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     elif b"\0" in data[:4096]:
@@ -137,7 +139,8 @@ def _sniff(header: str, path: Path) -> str:
     best = max(DELIMITERS, key=lambda mark: counts[mark])
     if counts[best] == 0:
         raise TableError(
-            f"{path}: the header {header[:80]!r} holds no comma, semicolon or tab. A delimited table with at least two columns is expected."
+            f"{path}: the header {header[:80]!r} holds no comma, semicolon or tab. "
+            "A delimited table with at least two columns is expected."
         )
     return best
 
@@ -156,7 +159,9 @@ def _from_records(records: Sequence[tuple[int, list[Any]]], path: Path, notes: l
     while header and not header[-1]:
         header.pop()
     if all(_is_number(name) for name in header):
-        raise TableError(f"{path}: the first row holds numbers only ({name_some(header, shown=4)}). A header row with names is expected.")
+        raise TableError(
+            f"{path}: the first row holds numbers only ({name_some(header, shown=4)}). A header row with names is expected."
+        )
     width = len(header)
     body = [(row, _trim(cells, width)) for row, cells in filled[1:]]
     ragged = [row for row, cells in body if len(cells) != width]

@@ -31,10 +31,10 @@ from alm_core.sites.columns import (
     parse_numbers,
     parse_text,
 )
-from alm_core.sites.conversions import convert
-from alm_core.sites.coordinates import LONGITUDE_LATITUDE, to_longitude_latitude
-from alm_core.sites.faults import Faults, name_rows
+from alm_core.sites.coordinates import LONGITUDE_LATITUDE, longitude_latitude_crs, to_longitude_latitude
+from alm_core.sites.faults import Faults, name_rows, name_some
 from alm_core.sites.profiles import check_depths, check_places, collapse, content_ids
+from alm_core.sites.raw_measurements import convert
 from alm_core.sites.reading import RawTable, read_raw
 
 FIELDS = (
@@ -71,10 +71,12 @@ class SiteTable:
     def __post_init__(self) -> None:
         missing = [name for name in FIELDS[:4] if name not in self.frame]
         if missing:
-            raise TableError(f"A site table needs the column(s) {', '.join(missing)}. Columns found: {', '.join(map(str, self.frame))}.")
+            raise TableError(
+                f"A site table needs the column(s) {', '.join(missing)}. Columns found: {', '.join(map(str, self.frame))}."
+            )
         doubled = self.frame["site_id"][self.frame["site_id"].duplicated()].unique()
         if len(doubled):
-            raise SitesError(f"Site ids must differ, but {name_rows(list(doubled)).replace('row ', '')} come(s) more than once.")
+            raise SitesError(f"Site ids must differ, but {name_some(doubled)} come(s) more than once.")
         ordered = self.frame.sort_values("site_id", kind="stable").reset_index(drop=True)
         object.__setattr__(self, "frame", ordered)
 
@@ -98,7 +100,9 @@ class SiteTable:
         extra = json.dumps({"crs": self.crs, "notes": list(self.notes)}, ensure_ascii=False).encode()
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
-            pyarrow.parquet.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), METADATA_KEY: extra}), partial)
+            pyarrow.parquet.write_table(
+                table.replace_schema_metadata({**(table.schema.metadata or {}), METADATA_KEY: extra}), partial
+            )
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -179,7 +183,8 @@ def read_sites(
     columns : mapping, optional
         Our name: the table's column, or None to guess; names as in `alm_core.options.Columns`.
     crs : str
-        CRS of the coordinates. A CRS that a vector file declares for its geometry goes before it.
+        CRS of the coordinates. The default gives way to the CRS that a vector file declares for its geometry; any
+        other goes before it, because such declarations can be wrong.
     sheet, layer : str, optional
         Sheet of a workbook, layer of a vector file; default the first.
     value_unit : {"as_is", "fraction", "percent"}
@@ -187,7 +192,7 @@ def read_sites(
     sentinels : tuple of float
         Numbers that stand for "missing". They are counted in the notes.
     conversion : mapping, optional
-        Options of `alm_core.sites.conversions.convert`; None leaves values as they are.
+        Options of `alm_core.sites.raw_measurements.convert`; None leaves values as they are.
     bounds : tuple of float, optional
         West, south, east, north of the map in degrees: with them swapped or mirrored coordinates are noticed.
     value_maximum : float, optional
@@ -208,15 +213,26 @@ def read_sites(
     faults = Faults(str(path))
     # Naming a coordinate column overrules the geometry; the other one is then guessed.
     use_geometry = raw.x is not None and not any((columns or {}).get(name) for name in ("longitude", "latitude"))
+    names, empty = list(raw.frame.columns), (raw.frame.isna() | (raw.frame == "")).any()
     chosen = choose_columns(
-        list(raw.frame.columns), columns or {}, faults, raw_measurements=conversion is not None, geometry=use_geometry
+        names,
+        columns or {},
+        faults,
+        raw_measurements=conversion is not None,
+        geometry=use_geometry,
+        incomplete=set(empty.index[empty]),
     )
     _check_fields(raw, chosen, faults, columns or {}, geometry=use_geometry, converting=conversion is not None)
     faults.raise_any()
     frame, notes = _parse(raw, chosen, sentinels, faults)
     x, y = (raw.x, raw.y) if use_geometry else (frame["longitude"].to_numpy(), frame["latitude"].to_numpy())
-    own_crs = raw.crs if use_geometry and raw.crs else crs
-    places = to_longitude_latitude(x, y, frame["source_row"].to_numpy(), faults, crs=own_crs, sentinels=sentinels, bounds=bounds)
+    declared = longitude_latitude_crs(raw.crs) if use_geometry and raw.crs else None
+    used_crs = longitude_latitude_crs(crs)
+    if declared is not None and used_crs == LONGITUDE_LATITUDE:
+        used_crs = declared
+    if declared not in (None, used_crs):
+        notes.append(f"the file declares another CRS than the study: {used_crs} of the study is used")
+    places = to_longitude_latitude(x, y, frame["source_row"].to_numpy(), faults, crs=used_crs, sentinels=sentinels, bounds=bounds)
     frame["longitude"], frame["latitude"] = places.longitude, places.latitude
     notes += places.notes
     notes += _apply_unit(frame, value_unit, value_maximum, faults)
@@ -266,14 +282,18 @@ def _parse(raw: RawTable, chosen: ChosenColumns, sentinels: tuple[float, ...], f
             frame[name] = parse_text(raw.frame[names[name]])
     if "site_id" in frame and frame["site_id"].isna().any():
         rows = frame.loc[frame["site_id"].isna(), "source_row"].tolist()
-        faults.add(TableError, f"column {names['site_id']!r} is empty in {len(rows)} row(s): {name_rows(rows)}. Give each site an id.")
+        faults.add(
+            TableError, f"column {names['site_id']!r} is empty in {len(rows)} row(s): {name_rows(rows)}. Give each site an id."
+        )
         frame["site_id"] = frame["site_id"].fillna("")
     _parse_time(raw, names, frame, notes, faults)
     if "depth" in frame:
         frame["depth_top"] = frame["depth_bottom"] = frame.pop("depth")
     for name in ("depth_top", "depth_bottom"):
         if name in frame and not {"depth_top", "depth_bottom"} <= set(frame):
-            faults.add(TableError, f"{name} was given alone. Name both columns.depth_top and columns.depth_bottom, or columns.depth.")
+            faults.add(
+                TableError, f"{name} was given alone. Name both columns.depth_top and columns.depth_bottom, or columns.depth."
+            )
     empty = int(frame["value"].isna().sum()) if "value" in frame else 0
     if empty:
         notes.append(f"{empty} row(s) without a value")
@@ -388,10 +408,16 @@ def check_target(values: Any, task: str = "regression", *, name: str = "value") 
     if known.size == 0:
         raise SitesError(f"All {target.size} sites have no {name}. Check columns.value and the sentinels.")
     if known.size < target.size:
-        raise SitesError(f"{target.size - known.size} of {target.size} sites have no {name} (NaN or infinite). Screen the sites first.")
+        raise SitesError(
+            f"{target.size - known.size} of {target.size} sites have no {name} (NaN or infinite). Screen the sites first."
+        )
     if known.min() == known.max():
         what = "class" if task == "classification" else "value"
-        raise SitesError(f"All {known.size} sites have the same {what} {known[0]:g}: there is nothing to learn. Check columns.value.")
+        raise SitesError(
+            f"All {known.size} sites have the same {what} {known[0]:g}: there is nothing to learn. Check columns.value."
+        )
     if task == "classification" and (known != np.floor(known)).any():
         example = known[known != np.floor(known)][0]
-        raise SitesError(f"Class labels must be whole numbers, but {example:g} came. Check columns.value or set task = 'regression'.")
+        raise SitesError(
+            f"Class labels must be whole numbers, but {example:g} came. Check columns.value or set task = 'regression'."
+        )

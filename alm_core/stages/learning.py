@@ -27,6 +27,8 @@ def procedure(context: Context, samples: Samples, *, features: tuple[str, ...] |
     target = options.target
     classes = tuple(np.unique(samples.target).tolist()) if target.task == "classification" else ()
     fusion = options.fusion.model_dump()
+    if fusion["method"] != "manual":
+        fusion.pop("weights")
     if target.task == "regression":
         fusion |= {
             "correction": options.bias.method,
@@ -34,8 +36,6 @@ def procedure(context: Context, samples: Samples, *, features: tuple[str, ...] |
             "minimum": target.minimum,
             "maximum": target.maximum,
         }
-    else:
-        fusion = {key: fusion[key] for key in ("method", "weights", "power")}
     residual = "kriging" if options.kriging.residual else "model" if options.bias.method == "residual" else "none"
     uncertainty = options.uncertainty
     interval = {"level": uncertainty.level, "normalise": uncertainty.normalise} if uncertainty.method != "none" else None

@@ -106,11 +106,38 @@ def copy_path(source, target, size, which, low, high, missing_ok, share):
 
 
 @compiled
-def factors_of_row(x, low, high, missing_ok, inside):
+def mark_inside(x, low, high, missing_ok, inside):
     """Mark the rows of a chunk that satisfy all splits of one feature on a path."""
     for row in range(x.size):
-        missing = x[row] != x[row]
-        inside[row] = missing_ok if missing else (not (x[row] <= low)) and x[row] <= high
+        value = x[row]
+        inside[row] = missing_ok if value != value else (not (value <= low)) & (value <= high)
+
+
+@compiled
+def leaf_parts(size, share, inside, points, weights, product, parts):
+    """Shapley values of a leaf of value 1 for a chunk of rows: ``parts[place on the path, row]``.
+
+    `inside` is uint8 ``[place, row]``; the select between two numbers per row is what the compiler vectorises.
+    """
+    n_points = (size + 1) // 2
+    parts[:size] = 0.0
+    for k in range(n_points):
+        t = points[n_points, k]
+        product[:] = weights[n_points, k]
+        for i in range(size):
+            outside = (1.0 - t) * share[i]
+            factor = t + outside
+            marks = inside[i]
+            for row in range(product.size):
+                product[row] *= factor if marks[row] else outside
+        # For a row outside, -z / ((1 - t) z) is shortened: it stays right where z is 0 (no training row came there).
+        minus = -1.0 / (1.0 - t)
+        for i in range(size):
+            plus = (1.0 - share[i]) / (t + (1.0 - t) * share[i])
+            marks = inside[i]
+            part = parts[i]
+            for row in range(product.size):
+                part[row] += product[row] * (plus if marks[row] else minus)
 
 
 @compiled
@@ -119,42 +146,26 @@ def add_tree(paths, value, output, columns, points, weights, phi):
     leaf, size, which, low, high, missing_ok, share = paths
     n = columns.shape[1]
     width = which.shape[1]
-    inside = np.empty((width, ROWS), np.bool_)
+    inside = np.empty((width, ROWS), np.uint8)
     product = np.empty(ROWS, np.float64)
     parts = np.empty((width, ROWS), np.float64)
     for start in range(0, n, ROWS):
-        count = min(ROWS, n - start)
+        stop = min(start + ROWS, n)
+        count = stop - start
         for path in range(leaf.size):
-            m = size[path]
-            if m == 0:
+            if not np.any(value[leaf[path]] != 0.0):
                 continue
-            for i in range(m):
-                x = columns[which[path, i], start : start + count]
-                factors_of_row(x, low[path, i], high[path, i], missing_ok[path, i], inside[i])
-                parts[i, :count] = 0.0
-            n_points = (m + 1) // 2
-            for k in range(n_points):
-                t = points[n_points, k]
-                for row in range(count):
-                    product[row] = weights[n_points, k]
-                for i in range(m):
-                    out = (1.0 - t) * share[path, i]
-                    for row in range(count):
-                        product[row] *= t + out if inside[i, row] else out
-                for i in range(m):
-                    z = share[path, i]
-                    plus = (1.0 - z) / (t + (1.0 - t) * z)
-                    # z / ((1 - t) z): stays right for a leaf that no training row reached, where z is 0.
-                    minus = -1.0 / (1.0 - t)
-                    for row in range(count):
-                        parts[i, row] += product[row] * (plus if inside[i, row] else minus)
+            for i in range(size[path]):
+                x = columns[which[path, i], start:stop]
+                mark_inside(x, low[path, i], high[path, i], missing_ok[path, i], inside[i])
+            leaf_parts(size[path], share[path], inside, points, weights, product[:count], parts)
             for j in range(value.shape[1]):
                 v = value[leaf[path], j]
-                if v == 0.0:
-                    continue
-                for i in range(m):
+                for i in range(size[path]):
+                    total = phi[output + j, which[path, i], start:stop]
+                    part = parts[i]
                     for row in range(count):
-                        phi[output + j, which[path, i], start + row] += v * parts[i, row]
+                        total[row] += v * part[row]
 
 
 @compiled

@@ -33,7 +33,7 @@ LAND_COVER = {
 WARMING_SINCE_2002 = 0.7
 """Degrees added to the regression of 2002, so that the simulated permafrost covers about as much as recent maps say."""
 
-LAKE_DEPTH_M = 330.0
+LAKE_DEPTH_M = 400.0
 """A depression of the coarse relief deeper than this holds a lake."""
 
 ICE_LINE_M = 5900.0
@@ -107,20 +107,18 @@ class Landscape:
 
     @cached_property
     def gradient(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rise to the east and to the north, m per m, over one cell to each side."""
-        metres = 2000.0 * self.cell * KM_PER_DEGREE
-        east = (self._elevation_at(east=self.cell) - self._elevation_at(east=-self.cell)) / (
-            metres * np.cos(np.radians(self.latitude))
-        )
-        north = (self._elevation_at(north=self.cell) - self._elevation_at(north=-self.cell)) / metres
+        """Rise to the east and to the north, m per m, from the cell to its neighbour."""
+        metres = 1000.0 * self.cell * KM_PER_DEGREE
+        east = (self._elevation_at(east=self.cell) - self.elevation) / (metres * np.cos(np.radians(self.latitude)))
+        north = (self._elevation_at(north=self.cell) - self.elevation) / metres
         return east, north
 
     @cached_property
     def steepness(self) -> np.ndarray:
         """Slope from 0 (flat) to 1 (as steep as land gets at this cell size)."""
         east, north = self.gradient
-        # coarse cells show gentler slopes of the same land: 3 % at 0.01 degree is as steep as 6 % at 3 arc-seconds
-        typical = 0.030 * (0.01 / self.cell) ** 0.28
+        # coarse cells show gentler slopes of the same land
+        typical = 0.034 * (0.01 / self.cell) ** 0.15
         return np.tanh(np.hypot(east, north) / typical)
 
     @cached_property
@@ -143,6 +141,11 @@ class Landscape:
         wet = logistic(0.16 * (self.longitude - 91.0) - 0.35 * (self.latitude - 33.5))
         return 60.0 + 620.0 * wet * np.exp(0.16 * self.noise("precipitation", 2.5, 3))
 
+    @cached_property
+    def crust(self) -> np.ndarray:
+        """Salt crust and desert pavement of the driest land, 0 to 1. No road of the demo leads there."""
+        return logistic((105.0 - self.precipitation) / 8.0)
+
     def air_temperature(self, month: int) -> np.ndarray:
         """Mean air temperature of a month (1 to 12), degree C."""
         amplitude = 11.0 + 0.45 * (self.latitude - 33.0)
@@ -155,8 +158,8 @@ class Landscape:
     def vegetation(self) -> np.ndarray:
         """Vegetation cover, 0 to 1."""
         too_high = np.maximum(self.elevation - 5000.0, 0.0) / 300.0
-        growth = (self.precipitation - 330.0) / 130.0 + 0.6 * self.valley + 0.25 * self.shade - 0.8 * too_high
-        return logistic(-0.2 + growth + 1.1 * self.noise("vegetation", 0.9, 4, 0.7))
+        growth = (self.precipitation - 330.0) / 150.0 + 0.6 * self.valley + 0.25 * self.shade - 0.8 * too_high
+        return logistic(0.5 + growth + 1.1 * self.noise("vegetation", 0.9, 4, 0.7))
 
     @cached_property
     def clay(self) -> np.ndarray:
@@ -183,11 +186,16 @@ class Landscape:
     # ---- what the land is ---------------------------------------------------------------------------------------
 
     @cached_property
-    def lake(self) -> np.ndarray:
-        """True in the deeper parts of closed depressions."""
+    def shore(self) -> np.ndarray:
+        """Height above the lake shore of the nearest closed depression, m; negative on lakes."""
         coarse = coarse_relief()
         depth = coarse.at(coarse.basin, self.longitude, self.latitude) + 45.0 * self.noise("lake shore", 0.2, 3)
-        return (depth > LAKE_DEPTH_M) & (self.elevation > 2500.0) & (self.elevation < 5300.0)
+        return LAKE_DEPTH_M - depth
+
+    @cached_property
+    def lake(self) -> np.ndarray:
+        """True in the deeper parts of closed depressions."""
+        return (self.shore < 0.0) & (self.elevation > 2500.0) & (self.elevation < 5300.0)
 
     @cached_property
     def permafrost(self) -> np.ndarray:

@@ -38,30 +38,37 @@ def _hash(column: int, row: int, salt: int) -> int:
     return key ^ (key >> 16)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _corner(column: int, row: int, salt: int, dx: float, dy: float, directions: np.ndarray) -> float:
-    turn = _hash(column, row, salt) & 255
-    return directions[turn, 0] * dx + directions[turn, 1] * dy
-
-
 @njit(cache=True, nogil=True)
 def _add_octave(out, x, y, cosine, sine, shift, wavelength, amplitude, salt, directions):
     """Add one octave at the points (x, y), both flat, to `out`."""
+    # points come row by row, so most lie in the lattice cell of the one before: its corners are hashed once
+    known_column, known_row = math.inf, math.inf
+    ax = ay = bx = by = cx = cy = ex = ey = 0.0
     for i in range(out.size):
         u = (x[i] * cosine + y[i] * sine) / wavelength + shift
         v = (y[i] * cosine - x[i] * sine) / wavelength - shift
         column, row = math.floor(u), math.floor(v)
+        if column != known_column or row != known_row:
+            known_column, known_row = column, row
+            left, top = int(column), int(row)
+            corner = _hash(left, top, salt) & 255
+            ax, ay = directions[corner, 0], directions[corner, 1]
+            corner = _hash(left + 1, top, salt) & 255
+            bx, by = directions[corner, 0], directions[corner, 1]
+            corner = _hash(left, top + 1, salt) & 255
+            cx, cy = directions[corner, 0], directions[corner, 1]
+            corner = _hash(left + 1, top + 1, salt) & 255
+            ex, ey = directions[corner, 0], directions[corner, 1]
         dx, dy = u - column, v - row
-        column, row = int(column), int(row)
         across = dx * dx * dx * (dx * (dx * 6.0 - 15.0) + 10.0)
         down = dy * dy * dy * (dy * (dy * 6.0 - 15.0) + 10.0)
-        north_west = _corner(column, row, salt, dx, dy, directions)
-        north_east = _corner(column + 1, row, salt, dx - 1.0, dy, directions)
-        south_west = _corner(column, row + 1, salt, dx, dy - 1.0, directions)
-        south_east = _corner(column + 1, row + 1, salt, dx - 1.0, dy - 1.0, directions)
-        north = north_west + across * (north_east - north_west)
-        south = south_west + across * (south_east - south_west)
-        out[i] += amplitude * (north + down * (south - north))
+        first = ax * dx + ay * dy
+        second = bx * (dx - 1.0) + by * dy
+        third = cx * dx + cy * (dy - 1.0)
+        fourth = ex * (dx - 1.0) + ey * (dy - 1.0)
+        upper = first + across * (second - first)
+        lower = third + across * (fourth - third)
+        out[i] += amplitude * (upper + down * (lower - upper))
 
 
 def _directions() -> np.ndarray:

@@ -1,0 +1,292 @@
+"""The staged covariates of a study: one file per layer, all on the study grid."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+
+from alm_core.covariates.checks import check_layers, raise_together
+from alm_core.covariates.derived import RECIPES, derived_faults
+from alm_core.covariates.layers import DerivedSource, LayerSource
+from alm_core.covariates.raster import MAXIMUM_CELLS, open_raster, read_window
+from alm_core.covariates.staging import Progress, StagingJob, stage_all, stage_mask, staged_faults
+from alm_core.errors import GridError, StudyError, WorkspaceError
+from alm_core.grid import Block, Grid
+
+__all__ = ["DerivedSource", "LayerSource", "Stack", "StackReader", "stage"]
+
+STACK_FILE = "stack.json"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Staged layers on one grid.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the files are.
+    grid : Grid
+        The study grid, shared by all files.
+    names : tuple of str
+        Layers offered to the learners, covariates first, then derived layers, each in the order of the study.
+    groups, kinds, units : dict
+        Of every staged layer, by name.
+    report : dict
+        By layer name: source, what was done, resampling, notes, and counts over the cells inside the mask (valid,
+        missing, out_of_range, undefined, minimum, maximum, mean). Under ``"mask"``: what the mask holds.
+    inputs : tuple of str
+        Layers that were staged only to compute others.
+    """
+
+    folder: Path
+    grid: Grid
+    names: tuple[str, ...]
+    groups: dict[str, str]
+    kinds: dict[str, str]
+    units: dict[str, str]
+    report: dict[str, dict[str, Any]]
+    inputs: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Stack:
+        """Open a folder that `stage` wrote.
+
+        Raises
+        ------
+        WorkspaceError
+            The folder was never finished, or a file of it is gone.
+        """
+        folder = Path(folder)
+        try:
+            values = json.loads((folder / STACK_FILE).read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as fault:
+            raise WorkspaceError(f"{folder.name} holds no finished stack ({fault}). Stage the covariates again.") from fault
+        if values.get("version") != VERSION:
+            raise WorkspaceError(
+                f"{STACK_FILE} has version {values.get('version')}, {VERSION} is expected. Stage the covariates again."
+            )
+        stack = cls(
+            folder,
+            Grid.from_dict(values["grid"]),
+            tuple(values["names"]),
+            values["groups"],
+            values["kinds"],
+            values["units"],
+            values["report"],
+            tuple(values["inputs"]),
+        )
+        gone = [name for name in (*stack.names, *stack.inputs, "mask") if not stack.file(name).is_file()]
+        if gone:
+            raise WorkspaceError(f"{folder.name} lacks the staged file(s) of {', '.join(gone)}. Stage the covariates again.")
+        return stack
+
+    def file(self, name: str) -> Path:
+        """The file of a layer, or of ``"mask"``."""
+        return self.folder / f"{name}.tif"
+
+    def reader(self, names: Sequence[str] | None = None) -> StackReader:
+        """A reader of blocks, for use in a ``with`` statement; by default of all `names`, in their order.
+
+        Raises
+        ------
+        StudyError
+            A name is not among the staged layers.
+        """
+        return StackReader(self, tuple(self.names if names is None else names))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stack as plain values, for JSON; holds no path."""
+        return {
+            "version": VERSION,
+            "grid": self.grid.to_dict(),
+            "names": list(self.names),
+            "inputs": list(self.inputs),
+            "groups": self.groups,
+            "kinds": self.kinds,
+            "units": self.units,
+            "report": self.report,
+        }
+
+
+class StackReader:
+    """Reads blocks of staged layers; one reader may be used from many threads, each gets its own file handles.
+
+    Examples
+    --------
+    ::
+
+        with stack.reader(["elevation", "slope"]) as reader:
+            for block in stack.grid.blocks(512):
+                mask = reader.mask(block)
+                if mask.any():
+                    covariates = reader.read(block)  # [band, row, column], NaN where missing
+    """
+
+    def __init__(self, stack: Stack, names: tuple[str, ...]) -> None:
+        unknown = [name for name in names if name not in stack.kinds]
+        if unknown:
+            raise StudyError(f"No staged layer is called {', '.join(unknown)}. There are: {', '.join(stack.kinds)}.")
+        self.stack = stack
+        self.names = names
+        self._local = threading.local()
+        self._opened: list[rasterio.DatasetReader] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> StackReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file handles of all threads; none of them may be reading."""
+        with self._lock:
+            for dataset in self._opened:
+                dataset.close()
+            self._opened.clear()
+            self._local = threading.local()
+
+    def read(self, block: Block) -> np.ndarray:
+        """The layers on a block (without its halo; give `block.padded` for the halo), float32 ``[band, row, column]``."""
+        values = np.empty((len(self.names), *block.shape), np.float32)
+        for index, name in enumerate(self.names):
+            values[index] = read_window(self._dataset(name), 1, block.window)
+        return values
+
+    def mask(self, block: Block) -> np.ndarray:
+        """True where the cell is to be mapped, ``[row, column]``."""
+        return read_window(self._dataset("mask"), 1, block.window) == 1
+
+    def _dataset(self, name: str) -> rasterio.DatasetReader:
+        handles: dict[str, rasterio.DatasetReader] | None = getattr(self._local, "handles", None)
+        if handles is None:
+            handles = self._local.handles = {}
+        if name not in handles:
+            dataset = open_raster(self.stack.file(name))
+            if (dataset.height, dataset.width) != self.stack.grid.shape:
+                dataset.close()
+                raise GridError(f"{name}.tif is not on the grid of its stack. Stage the covariates again.")
+            with self._lock:
+                self._opened.append(dataset)
+            handles[name] = dataset
+        return handles[name]
+
+
+def stage(
+    layers: Sequence[LayerSource],
+    derived: Sequence[DerivedSource],
+    grid: Grid,
+    folder: str | Path,
+    *,
+    mask_path: str | Path | None = None,
+    mask_values: Sequence[int] = (1,),
+    mask_crs: str | None = None,
+    progress: Progress | None = None,
+    block_size: int = 512,
+    workers: int = 1,
+    maximum_cells: int = MAXIMUM_CELLS,
+    check: bool = True,
+) -> Stack:
+    """Bring all layers onto the study grid, compute the derived ones, and write them as tiled GeoTIFFs.
+
+    A layer whose cells agree with the grid is copied number by number; any other is resampled as it says, from cleaned
+    numbers. Memory is bounded by the block size, whatever the size of the rasters. Every file appears under its name
+    only when it is whole, and ``stack.json`` last of all.
+
+    Parameters
+    ----------
+    layers, derived : sequence of LayerSource, of DerivedSource
+        What to stage; a derived layer may be computed from another.
+    grid : Grid
+        The study grid.
+    folder : str or Path
+        Made where it is not there; files of the same name are replaced.
+    mask_path, mask_values, mask_crs
+        A raster on any grid, the values that mean "map here", and the CRS that stands in where it has none.
+    progress : callable, optional
+        ``progress(done, total, message)``, in blocks; may be called from any thread, never from two at once.
+    block_size : int
+        Cells of a block and of a tile of the files; a multiple of 16.
+    workers : int
+        Threads, one layer each. The files are the same for any number.
+    maximum_cells : int
+        See `alm_core.covariates.raster.open_raster`.
+    check : bool
+        Look for faults first (`alm_core.covariates.checks.layer_faults`). Leave out only where that was just done.
+
+    Returns
+    -------
+    Stack
+
+    Raises
+    ------
+    StudyError
+        Two layers share a name, or a derived layer is not possible.
+    RasterError, CrsError, GridError, NodataError, TooManyPixelsError
+        Every fault of every layer, in one error.
+    WorkspaceError
+        The folder can't be written to, or is full.
+    """
+    folder = Path(folder)
+    if block_size < 16 or block_size % 16:
+        raise GridError(f"The block size is {block_size}: a multiple of 16 cells is expected.")
+    _check_names(layers, derived)
+    raise_together(derived_faults(derived, [layer.name for layer in layers]))
+    if check:
+        check_layers(layers, grid, maximum_cells=maximum_cells)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / STACK_FILE).unlink(missing_ok=True)
+    except OSError as fault:
+        raise WorkspaceError(f"The folder {folder} can't be written to ({fault}). Choose another or free it.") from fault
+    blocks = -(-grid.shape[0] // block_size) * -(-grid.shape[1] // block_size)
+    job = StagingJob(grid, folder, block_size, maximum_cells, progress, blocks * (1 + len(layers) + len(derived)))
+    mask_report = stage_mask(job, mask_path, mask_values, mask_crs)
+    reports = stage_all(job, layers, derived, workers=workers)
+    inputs = tuple(layer.name for layer in layers if not layer.use)
+    raise_together(staged_faults(reports, inputs))
+    every = (*layers, *derived)
+    stack = Stack(
+        folder,
+        grid,
+        tuple(source.name for source in every if source.name not in inputs),
+        {source.name: source.group for source in every},
+        {source.name: getattr(source, "kind", "continuous") for source in every},
+        {source.name: source.unit or _default_unit(source) for source in every},
+        {"mask": mask_report, **{source.name: reports[source.name] for source in every}},
+        inputs,
+    )
+    _write_json(folder / STACK_FILE, stack.to_dict())
+    return stack
+
+
+def _default_unit(source: LayerSource | DerivedSource) -> str:
+    return RECIPES[source.method].unit if isinstance(source, DerivedSource) else ""
+
+
+def _check_names(layers: Sequence[LayerSource], derived: Sequence[DerivedSource]) -> None:
+    names = [source.name.casefold() for source in (*layers, *derived)]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise StudyError(f"Layers share the name {', '.join(doubled)} (upper and lower case count as one). Rename them.")
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as fault:
+        raise WorkspaceError(
+            f"{path.name} can't be written ({fault}). Check that the folder is writable and the disk not full."
+        ) from fault

@@ -1,0 +1,351 @@
+"""Write every layer onto the study grid, one tiled GeoTIFF each, with bounded memory."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetWriter
+
+from alm_core.covariates.alignment import Aligner, short_crs
+from alm_core.covariates.derived import RECIPES, compute_block, in_order
+from alm_core.covariates.layers import DerivedSource, LayerReader, LayerSource
+from alm_core.covariates.raster import check_whole, open_raster, read_padded, read_window
+from alm_core.errors import AlmError, GridError, NodataError, RasterError, WorkspaceError
+from alm_core.grid import Block, Grid
+
+Progress = Callable[[int, int, str], None]
+MASK_FILE = "mask.tif"
+
+
+@dataclass
+class CellCounts:
+    """What one staged layer holds, counted over the cells inside the mask as blocks go by."""
+
+    inside: int = 0
+    valid: int = 0
+    out_of_range: int = 0
+    undefined: int = 0
+    minimum: float = math.inf
+    maximum: float = -math.inf
+    total: float = 0.0
+
+    def add(self, values: np.ndarray, inside: np.ndarray, out_of_range: np.ndarray | None, undefined: np.ndarray | None) -> None:
+        """Count one block."""
+        good = values[inside & ~np.isnan(values)]
+        self.inside += int(np.count_nonzero(inside))
+        self.valid += good.size
+        if out_of_range is not None:
+            self.out_of_range += int(np.count_nonzero(out_of_range & inside))
+        if undefined is not None:
+            self.undefined += int(np.count_nonzero(undefined & inside))
+        if good.size:
+            self.minimum = min(self.minimum, float(good.min()))
+            self.maximum = max(self.maximum, float(good.max()))
+            self.total += float(good.sum(dtype=np.float64))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts as plain values; minimum, maximum and mean are None where nothing is valid."""
+        some = self.valid > 0
+        return {
+            "cells_inside_mask": self.inside,
+            "valid": self.valid,
+            "missing": self.inside - self.valid,
+            "out_of_range": self.out_of_range,
+            "undefined": self.undefined,
+            "minimum": self.minimum if some else None,
+            "maximum": self.maximum if some else None,
+            "mean": self.total / self.valid if some else None,
+        }
+
+
+@dataclass
+class StagingJob:
+    """What all layers of one staging share: where to, how, and the count of blocks done.
+
+    Attributes
+    ----------
+    grid : Grid
+        The study grid.
+    folder : Path
+        Where the files go.
+    block_size : int
+        Cells of a block, which is also the tile of the files.
+    maximum_cells : int
+        See `alm_core.covariates.raster.open_raster`.
+    progress : callable or None
+        Called with blocks done, blocks in all, and the layer's name.
+    total : int
+        Blocks in all.
+    """
+
+    grid: Grid
+    folder: Path
+    block_size: int
+    maximum_cells: int
+    progress: Progress | None = None
+    total: int = 0
+    done: int = 0
+    stopped: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def blocks(self, message: str) -> Iterator[Block]:
+        """The blocks of the grid; counts each as done when the next is asked for, and ends early once the job is stopped."""
+        for block in self.grid.blocks(self.block_size):
+            if self.stopped.is_set():
+                raise WorkspaceError("Staging was stopped because another layer failed.")
+            yield block
+            with self.lock:
+                self.done += 1
+                if self.progress is not None:
+                    self.progress(self.done, self.total, message)
+
+    def file(self, name: str) -> Path:
+        """Path of a staged layer."""
+        return self.folder / f"{name}.tif"
+
+
+@contextlib.contextmanager
+def new_raster(job: StagingJob, path: Path, *, dtype: str, tags: dict[str, str]) -> Iterator[DatasetWriter]:
+    """A tiled GeoTIFF on the study grid that appears under its name only once it is whole.
+
+    Raises
+    ------
+    WorkspaceError
+        The folder can't be written to, or is full.
+    """
+    partial = path.with_name(f".{path.stem}.partial.tif")
+    rows, columns = job.grid.shape
+    profile = {
+        "driver": "GTiff",
+        "height": rows,
+        "width": columns,
+        "count": 1,
+        "dtype": dtype,
+        "crs": job.grid.crs,
+        "transform": job.grid.affine,
+        "nodata": np.nan if dtype == "float32" else None,
+        "tiled": True,
+        "blockxsize": job.block_size,
+        "blockysize": job.block_size,
+        "compress": "zstd",
+        "zstd_level": 1,
+        "predictor": 3 if dtype == "float32" else 1,
+        "bigtiff": "if_safer",
+    }
+    try:
+        with rasterio.open(partial, "w", **profile) as dataset:
+            dataset.update_tags(**tags)
+            dataset.set_band_description(1, path.stem)
+            yield dataset
+        _check_written(partial, job.grid.size)
+        os.replace(partial, path)
+    except (RasterioError, OSError) as fault:
+        raise WorkspaceError(
+            f"{path.name} can't be written ({fault}). Check that the folder is writable and the disk not full."
+        ) from fault
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _check_written(partial: Path, cells: int) -> None:
+    """GDAL does not always say that a disk is full when it closes a file: look at its length."""
+    try:
+        with open_raster(partial, maximum_cells=cells) as written:
+            check_whole(written, 1)
+    except RasterError as fault:
+        raise WorkspaceError(f"A raster was not written whole ({fault}). The disk may be full: free some space.") from fault
+
+
+class MaskReader(LayerReader):
+    """Reads a mask raster as 1 (map here) and 0, on the way to the study grid."""
+
+    def __init__(self, path: str | Path, values: Sequence[int], *, crs: str | None, maximum_cells: int) -> None:
+        super().__init__(LayerSource(name="the mask", path=path, kind="categorical", crs=crs), maximum_cells=maximum_cells)
+        self.values = np.asarray(values)
+
+    def clean(self, raw: np.ma.MaskedArray) -> tuple[np.ndarray, None]:
+        """1.0 where the cell holds one of the mask's values, else 0.0."""
+        chosen = np.isin(raw.data, self.values) & ~np.ma.getmaskarray(raw)
+        return chosen.astype(np.float32), None
+
+
+def stage_mask(job: StagingJob, path: str | Path | None, values: Sequence[int], crs: str | None) -> dict[str, Any]:
+    """Write mask.tif (1: map here, 0: don't) and tell what it holds; without a path every cell is mapped.
+
+    A mask finer than half a grid cell is brought over by the commonest value, any other by the nearest cell.
+
+    Raises
+    ------
+    NodataError
+        No cell of the grid holds one of the values.
+    """
+    target, inside = job.folder / MASK_FILE, 0
+    report: dict[str, Any] = {"source": None, "done": "no mask: every cell is mapped", "values": [int(value) for value in values]}
+    with contextlib.ExitStack() as stack:
+        aligner = None
+        if path is not None:
+            reader = stack.enter_context(MaskReader(path, values, crs=crs, maximum_cells=job.maximum_cells))
+            aligner = Aligner(reader, job.grid, "nearest")
+            aligner.method = "mode" if aligner.ratio >= 2 else "nearest"
+            report |= {"source": Path(path).name, "done": aligner.describe(), "notes": list(reader.notes)}
+        raster = stack.enter_context(new_raster(job, target, dtype="uint8", tags={"name": "mask"}))
+        for block in job.blocks("mask"):
+            chosen = np.ones(block.shape, bool) if aligner is None else aligner.block(block).values == 1
+            inside += int(np.count_nonzero(chosen))
+            raster.write(chosen.astype(np.uint8), 1, window=block.window)
+    if inside == 0:
+        raise NodataError(
+            f"The mask {report['source']} has none of the values {report['values']} on the study grid. "
+            "Check `mask_values` and where it lies."
+        )
+    return report | {"cells": job.grid.size, "cells_inside_mask": inside}
+
+
+def stage_layer(job: StagingJob, layer: LayerSource) -> dict[str, Any]:
+    """Write one raster layer onto the grid and tell what was done to it."""
+    counts = CellCounts()
+    tags = {"name": layer.name, "group": layer.group, "kind": layer.kind, "units": layer.unit, "source": layer.source}
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(LayerReader(layer, maximum_cells=job.maximum_cells))
+        aligner = Aligner(reader, job.grid, layer.method)
+        mask = stack.enter_context(open_raster(job.folder / MASK_FILE))
+        raster = stack.enter_context(new_raster(job, job.file(layer.name), dtype="float32", tags=tags))
+        for block in job.blocks(layer.name):
+            aligned = aligner.block(block)
+            counts.add(aligned.values, read_window(mask, 1, block.window) == 1, aligned.out_of_range, None)
+            raster.write(aligned.values, 1, window=block.window)
+        return {
+            "source": f"{Path(layer.path).name}, band {layer.band}",
+            "source_crs": short_crs(reader.grid.crs),
+            "source_cell": list(reader.grid.resolution),
+            "source_shape": list(reader.grid.shape),
+            "scale": reader.scale,
+            "offset": reader.offset,
+            "done": aligner.describe(),
+            "resampling": None if aligner.offset is not None else layer.method,
+            "notes": [*reader.notes, *aligner.advice()],
+            **counts.to_dict(),
+        }
+
+
+def stage_derived(job: StagingJob, source: DerivedSource) -> dict[str, Any]:
+    """Compute one derived layer from staged ones, block by block, and tell what it holds."""
+    counts = CellCounts()
+    recipe = RECIPES[source.method]
+    tags = {
+        "name": source.name,
+        "group": source.group,
+        "kind": "continuous",
+        "units": source.unit or recipe.unit,
+        "method": source.method,
+    }
+    names = tuple(dict.fromkeys(source.input_names))
+    with contextlib.ExitStack() as stack:
+        inputs = {name: stack.enter_context(open_raster(job.file(name))) for name in names}
+        mask = stack.enter_context(open_raster(job.folder / MASK_FILE))
+        raster = stack.enter_context(new_raster(job, job.file(source.name), dtype="float32", tags=tags))
+        for block in job.blocks(source.name):
+            known = {name: _with_halo(dataset, block, recipe.halo) for name, dataset in inputs.items()}
+            values = compute_block(source, block, job.grid, lambda name, _, known=known: known[name])
+            rows, columns = (slice(recipe.halo, recipe.halo + length) for length in block.shape)
+            complete = np.all([np.isfinite(layer[rows, columns]) for layer in known.values()], axis=0)
+            inside = read_window(mask, 1, block.window) == 1
+            counts.add(values, inside, None, complete & np.isnan(values))
+            raster.write(values, 1, window=block.window)
+    return {
+        "source": None,
+        "method": source.method,
+        "inputs": {role: names if isinstance(names, str) else list(names) for role, names in source.inputs.items()},
+        "options": dict(source.options),
+        "done": f"computed by {source.method} from {', '.join(names)}",
+        "resampling": None,
+        "notes": [],
+        **counts.to_dict(),
+    }
+
+
+def _with_halo(dataset: rasterio.DatasetReader, block: Block, halo: int) -> np.ndarray:
+    def read(row_start: int, row_stop: int, column_start: int, column_stop: int) -> np.ndarray:
+        window = rasterio.windows.Window(column_start, row_start, column_stop - column_start, row_stop - row_start)
+        return read_window(dataset, 1, window)
+
+    rows, columns = (block.row_start - halo, block.row_stop + halo), (block.column_start - halo, block.column_stop + halo)
+    return read_padded(read, block.grid_shape, rows, columns)
+
+
+def stage_all(
+    job: StagingJob,
+    layers: Sequence[LayerSource],
+    derived: Sequence[DerivedSource],
+    *,
+    workers: int,
+) -> dict[str, dict[str, Any]]:
+    """Stage all layers, then the derived ones in waves; the same files for any number of workers.
+
+    Returns
+    -------
+    dict
+        Layer name to report.
+    """
+    reports: dict[str, dict[str, Any]] = {}
+    waves: list[list[LayerSource | DerivedSource]] = [list(layers)]
+    known = {layer.name for layer in layers}
+    for source in in_order(derived, tuple(known)):
+        latest = waves[-1]
+        if len(waves) == 1 or set(source.input_names) & {other.name for other in latest}:
+            waves.append([])
+        waves[-1].append(source)
+    for wave in waves:
+        for source, report in zip(wave, _run(job, wave, workers), strict=True):
+            reports[source.name] = report
+    return reports
+
+
+def _run(job: StagingJob, wave: Sequence[LayerSource | DerivedSource], workers: int) -> list[dict[str, Any]]:
+    def stage_one(source: LayerSource | DerivedSource) -> dict[str, Any]:
+        return stage_layer(job, source) if isinstance(source, LayerSource) else stage_derived(job, source)
+
+    if workers == 1:
+        return [stage_one(source) for source in wave]
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(stage_one, source) for source in wave]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            # Also on Ctrl-C: threads stop at their next block instead of finishing their layers.
+            job.stopped.set()
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def staged_faults(reports: dict[str, dict[str, Any]], unused: Sequence[str]) -> list[AlmError]:
+    """Layers that came out empty or constant inside the mask; a constant layer in `unused` is no fault."""
+    faults: list[AlmError] = []
+    for name, report in reports.items():
+        if report["valid"] == 0:
+            faults.append(
+                NodataError(
+                    f"Layer {name} has no valid cell inside the mask ({report['done']}; {report['out_of_range']} out of range, "
+                    f"{report['undefined']} undefined). Check its nodata, minimum and maximum, or remove it."
+                )
+            )
+        elif report["minimum"] == report["maximum"] and name not in unused:
+            faults.append(
+                GridError(
+                    f"Layer {name} has the same value {report['minimum']:g} in every cell inside the mask: "
+                    "it explains nothing. Remove it."
+                )
+            )
+    return faults

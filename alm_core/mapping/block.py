@@ -1,0 +1,282 @@
+"""Predict one block of the map: the function that every engine runs.
+
+It knows nothing of files, threads or the order of blocks: arrays in, arrays out. What it gives for a cell depends on that
+cell alone, so a map is the same however it is cut into blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+
+from alm_core.errors import DomainError, GridError, LearnerError
+
+ResidualFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class Predictor(Protocol):
+    """A fitted member: a learner or a compiled ensemble."""
+
+    name: str
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """``[n, covariate]`` float32 to ``[n]``, or ``[n, class]`` probabilities."""
+
+
+@dataclass(frozen=True)
+class MapCounts:
+    """What became of the cells: ``cells = mapped + masked + missing + unpredicted``.
+
+    Attributes
+    ----------
+    cells : int
+        All cells of the grid.
+    mapped : int
+        Cells with a value.
+    masked : int
+        Cells outside the mask: not to be mapped.
+    missing : int
+        Cells inside the mask that lack at least one covariate.
+    unpredicted : int
+        Cells with all covariates for which the fusion gave no finite value.
+    outside : int
+        Mapped cells outside the area of applicability.
+    clipped : int
+        Mapped cells whose value was cut to the physical range.
+    """
+
+    cells: int = 0
+    mapped: int = 0
+    masked: int = 0
+    missing: int = 0
+    unpredicted: int = 0
+    outside: int = 0
+    clipped: int = 0
+
+    def __add__(self, other: MapCounts) -> MapCounts:
+        return MapCounts(**{part.name: getattr(self, part.name) + getattr(other, part.name) for part in fields(self)})
+
+    def to_dict(self) -> dict[str, int]:
+        """Plain values, for run.json and the card."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class BlockPrediction:
+    """Predictions of one block; NaN wherever nothing was predicted.
+
+    Attributes
+    ----------
+    members : ndarray
+        float32 ``[learner, row, column]``, or ``[learner, class, row, column]`` probabilities.
+    value : ndarray
+        float32 ``[row, column]``: the fused value, or the code of the class.
+    lower, upper : ndarray
+        Bounds of the prediction interval; all NaN where the fusion has no interval and for classes.
+    dissimilarity, density : ndarray
+        Dissimilarity index and local point density; all NaN without applicability.
+    inside : ndarray
+        1 inside the area of applicability, 0 outside.
+    counts : MapCounts
+    probability : ndarray or None
+        Classes only: fused probabilities ``[class, row, column]``.
+    margin : ndarray or None
+        Classes only: lead of the first class over the second.
+    """
+
+    members: np.ndarray
+    value: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    dissimilarity: np.ndarray
+    density: np.ndarray
+    inside: np.ndarray
+    counts: MapCounts
+    probability: np.ndarray | None = None
+    margin: np.ndarray | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Shape and counts; arrays go to rasters, not to JSON."""
+        return {"shape": list(self.value.shape), "learners": len(self.members), "counts": self.counts.to_dict()}
+
+
+def predict_block(
+    values: np.ndarray,
+    mask: np.ndarray,
+    predictors: Sequence[Predictor],
+    fusion: Any,
+    applicability: Any | None = None,
+    *,
+    residual: Any | None = None,
+    x: np.ndarray | None = None,
+    y: np.ndarray | None = None,
+    class_codes: Sequence[int] | None = None,
+) -> BlockPrediction:
+    """Predict the cells of a block that are inside the mask and have every covariate.
+
+    Parameters
+    ----------
+    values : ndarray
+        Covariates, float32 ``[covariate, row, column]``, in the order in which the members were trained; NaN: missing.
+    mask : ndarray
+        bool ``[row, column]``, True where the map is wanted.
+    predictors : sequence of Predictor
+        In the order of `fusion.learners`.
+    fusion : Fusion or ClassFusion
+    applicability : Applicability, optional
+    residual : optional
+        What is added to the fused value: a function of ``(x, y)`` such as kriging, or an object with
+        ``predict(features, value, x, y)``.
+    x, y : ndarray, optional
+        Cell centres ``[column]`` and ``[row]`` in the CRS of the grid; only `residual` needs them.
+    class_codes : sequence of int, optional
+        Given for a classification: the code that is written for each class.
+
+    Returns
+    -------
+    BlockPrediction
+
+    Raises
+    ------
+    LearnerError
+        A member gives another shape than was expected.
+    GridError
+        `values` and `mask` have different shapes.
+
+    Examples
+    --------
+    >>> class Double:
+    ...     name = "double"
+    ...     def predict(self, features):
+    ...         return 2.0 * features[:, 0]
+    >>> class First:
+    ...     def predict(self, members, *, residual=None):
+    ...         from types import SimpleNamespace
+    ...         return SimpleNamespace(value=members[0], lower=None, upper=None)
+    >>> block = predict_block(np.array([[[1, np.nan, 3]]], np.float32), np.array([[True, True, False]]), [Double()], First())
+    >>> block.value.tolist(), block.counts.missing, block.counts.masked
+    ([[2.0, nan, nan]], 1, 1)
+    """
+    values, mask = np.asarray(values, np.float32), np.asarray(mask, bool)
+    if values.shape[1:] != mask.shape:
+        raise GridError(f"Covariates of {values.shape[1:]} cells came with a mask of {mask.shape}. Both must be one block.")
+    complete = np.isfinite(values).all(axis=0)
+    valid = mask & complete
+    counts = {"cells": mask.size, "masked": int((~mask).sum()), "missing": int((mask & ~complete).sum())}
+    classes = 0 if class_codes is None else len(class_codes)
+    if not valid.any():
+        return empty_prediction(mask.shape, len(predictors), classes, MapCounts(**counts))
+    features = np.ascontiguousarray(values[:, valid].T)
+    members = np.stack([_member(predictor, features, classes) for predictor in predictors])
+    places = _places(valid, x, y) if residual is not None else None
+    if class_codes is None:
+        found = _regression(members, features, fusion, residual, places)
+    else:
+        found = _classification(members, fusion, class_codes)
+    found |= _trust(features, applicability)
+    mapped = np.isfinite(found["value"])
+    counts |= {
+        "mapped": int(mapped.sum()),
+        "unpredicted": int((~mapped).sum()),
+        "outside": int((found["inside"][mapped] == 0).sum()),
+        "clipped": found.pop("clipped"),
+    }
+    arrays = {name: _scatter(array, valid) for name, array in found.items()}
+    return BlockPrediction(members=_scatter(members, valid), counts=MapCounts(**counts), **arrays)
+
+
+def empty_prediction(shape: tuple[int, int], learners: int, classes: int, counts: MapCounts) -> BlockPrediction:
+    """A block in which nothing could be predicted."""
+    nothing = np.full(shape, np.nan, np.float32)
+    members = (learners, classes, *shape) if classes else (learners, *shape)
+    return BlockPrediction(
+        members=np.full(members, np.nan, np.float32),
+        value=nothing,
+        lower=nothing,
+        upper=nothing,
+        dissimilarity=nothing,
+        density=nothing,
+        inside=nothing,
+        counts=counts,
+        probability=np.full((classes, *shape), np.nan, np.float32) if classes else None,
+        margin=nothing if classes else None,
+    )
+
+
+def _member(predictor: Predictor, features: np.ndarray, classes: int) -> np.ndarray:
+    """Predictions of one member as ``[n]`` or ``[class, n]`` float64."""
+    found = np.asarray(predictor.predict(features), float)
+    expected = (len(features), classes) if classes else (len(features),)
+    if found.shape != expected:
+        raise LearnerError(
+            f"{predictor.name} gave predictions of shape {found.shape} for {len(features)} cells; {expected} was expected. "
+            "Check that it was trained for the task of the study."
+        )
+    return found.T
+
+
+def _places(valid: np.ndarray, x: np.ndarray | None, y: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    if x is None or y is None:
+        raise DomainError("A residual is added to the map, but the places of its cells are missing: pass x and y.")
+    rows, columns = np.nonzero(valid)
+    return np.asarray(x)[columns], np.asarray(y)[rows]
+
+
+def _regression(
+    members: np.ndarray, features: np.ndarray, fusion: Any, residual: Any | None, places: tuple[np.ndarray, np.ndarray] | None
+) -> dict[str, Any]:
+    if residual is None or places is None:
+        fused = fusion.predict(members)
+    else:
+        fused = fusion.predict(members, residual=_residual(members, features, fusion, residual, places))
+    nothing = np.full(len(features), np.nan)
+    return {
+        "value": fused.value,
+        "lower": nothing if fused.lower is None else fused.lower,
+        "upper": nothing if fused.upper is None else fused.upper,
+        "clipped": int(getattr(fused, "clipped", 0)),
+    }
+
+
+def _residual(
+    members: np.ndarray, features: np.ndarray, fusion: Any, residual: Any, places: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    if not hasattr(residual, "predict"):
+        return np.asarray(residual(*places), float)
+    # The residual model was fitted on fused values without any residual in them, so it gets the same here.
+    before = fusion.predict(members, residual=np.zeros(len(features))).value
+    return np.asarray(residual.predict(features, before, *places), float)
+
+
+def _classification(members: np.ndarray, fusion: Any, class_codes: Sequence[int]) -> dict[str, Any]:
+    fused = fusion.predict(members)
+    nothing = np.full(members.shape[-1], np.nan)
+    known = np.isfinite(fused.probability).all(axis=0)
+    codes = np.asarray(class_codes, float)[np.where(known, fused.label, 0)]
+    return {
+        "value": np.where(known, codes, np.nan),
+        "lower": nothing,
+        "upper": nothing,
+        "probability": fused.probability,
+        "margin": fused.margin,
+        "clipped": 0,
+    }
+
+
+def _trust(features: np.ndarray, applicability: Any | None) -> dict[str, np.ndarray]:
+    if applicability is None:
+        nothing = np.full(len(features), np.nan)
+        return {"dissimilarity": nothing, "density": nothing, "inside": nothing}
+    found = applicability.predict(features)
+    return {"dissimilarity": found.dissimilarity, "density": found.density, "inside": found.inside}
+
+
+def _scatter(array: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Put ``[..., n]`` back into the block as float32, NaN elsewhere."""
+    array = np.asarray(array)
+    block = np.full((*array.shape[:-1], *valid.shape), np.nan, np.float32)
+    block[..., valid] = array
+    return block

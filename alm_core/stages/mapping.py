@@ -1,0 +1,247 @@
+"""The stages that map: the final fit, the rasters, the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alm_core import __version__
+from alm_core.covariates.samples import Samples
+from alm_core.learning.applicability import Applicability, fit_applicability
+from alm_core.learning.class_fusion import ClassFusion
+from alm_core.learning.explanation import explain_fused, explain_members
+from alm_core.learning.fusion import Fusion
+from alm_core.learning.learners import make_learner
+from alm_core.learning.model_files import can_be_saved, load_learner, save_learner
+from alm_core.learning.procedure import Procedure, Trained, inner_folds, train
+from alm_core.learning.residual import fit_residual
+from alm_core.mapping.predict import map_blocks
+from alm_core.stages.context import Context
+from alm_core.stages.learning import procedure
+from alm_core.workspace import read_json, write_json
+
+INNER = "models/inner.parquet"
+
+
+def final_plan(context: Context, samples: Samples) -> Procedure:
+    """The procedure of the final fit: the chosen covariates, no selection inside."""
+    chosen = tuple(read_json(context.folder / "selection.json")["chosen"])
+    return procedure(context, samples, features=chosen, selecting=False)
+
+
+def stage_models(context: Context) -> list[Path]:
+    """Fit every member on all sites, the fusion on their out-of-fold predictions, and the area of applicability."""
+    samples, options = context.samples, context.options
+    plan = final_plan(context, samples)
+    context.report(0, 3, "fitting members")
+    trained = train(samples, plan, scheme=options.uncertainty.scheme)
+    models = context.folder / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    saved = []
+    for name, learner in zip(plan.names, trained.learners, strict=True):
+        if can_be_saved(learner):
+            save_learner(learner, models, name)
+            saved.append(name)
+    write_inner(context.folder / INNER, trained)
+    write_json(context.folder / "fusion.json", trained.fusion.to_dict())
+    context.report(1, 3, "explaining sites")
+    used = samples.take(np.arange(len(samples)), trained.features)
+    weights = explain_sites(context, used, trained)
+    context.report(2, 3, "area of applicability")
+    if options.applicability.enabled:
+        fit_area(context, used, plan, weights)
+    facts = {
+        "features": list(trained.features),
+        "saved": saved,
+        "classes": list(plan.classes),
+        "learners": [{"name": spec.name, "kind": spec.kind, "options": spec.options} for spec in trained.procedure.learners],
+    }
+    write_json(context.folder / "models.json", facts)
+    context.report(3, 3, "models fitted")
+    names = ["models", "fusion.json", "models.json", "importance.json"]
+    names += ["shap.parquet"] if (context.folder / "shap.parquet").is_file() else []
+    return context.files(*names, *(["applicability.json"] if options.applicability.enabled else []))
+
+
+def write_inner(path: Path, trained: Trained) -> None:
+    """Keep the out-of-fold members on which the fusion was fitted: other weights can be tried on them without refitting."""
+    frame = pd.DataFrame({"site_id": trained.site_ids, "fold": trained.inner_folds.assignment[0], "value": trained.inner_value})
+    for position, name in enumerate(trained.procedure.names):
+        member = trained.inner_members[position]
+        if member.ndim == 1:
+            frame[name] = member
+            continue
+        for number, label in enumerate(trained.procedure.classes):
+            frame[f"{name}:{label}"] = member[number]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_parquet(path, index=False)
+
+
+def explain_sites(context: Context, samples: Samples, trained: Trained) -> dict[str, float] | None:
+    """SHAP values of every site; returns mean |SHAP| per covariate, None where no member is made of trees."""
+    trees = [number for number, learner in enumerate(trained.learners) if can_be_saved(learner)]
+    if not trees or (trained.procedure.task == "classification" and len(trees) < len(trained.learners)):
+        write_json(context.folder / "importance.json", {"members": {}, "fused": {}})
+        return None
+    values = samples.features.to_numpy(np.float32)
+    members = explain_members([trained.learners[number] for number in trees], values)
+    importance = np.abs(members.values).mean(axis=tuple(axis for axis in range(members.values.ndim) if axis not in (0, 2)))
+    names = [trained.procedure.names[number] for number in trees]
+    fused = importance.mean(axis=0)
+    if trained.procedure.task == "regression" and len(trees) == len(trained.learners):
+        predicted = np.stack([learner.predict(values) for learner in trained.learners])
+        explanation = explain_fused(trained.fusion.with_interval(None), members, predicted)
+        fused = np.abs(explanation.values).mean(axis=0)
+        frame = pd.DataFrame(explanation.values, columns=list(trained.features))
+        frame.insert(0, "site_id", samples.site_ids)
+        frame.insert(1, "base", explanation.base)
+        frame.to_parquet(context.folder / "shap.parquet", index=False)
+    weights = dict(zip(trained.features, fused.tolist(), strict=True))
+    per_member = {
+        name: dict(zip(trained.features, row.tolist(), strict=True)) for name, row in zip(names, importance, strict=True)
+    }
+    write_json(context.folder / "importance.json", {"members": per_member, "fused": weights})
+    return weights
+
+
+def fit_area(context: Context, samples: Samples, plan: Procedure, weights: dict[str, float] | None) -> None:
+    """Fit and keep the area of applicability."""
+    options = context.options
+    folds = inner_folds(samples, plan, options.applicability.scheme, options.validation.folds)
+    area = fit_applicability(
+        samples.features,
+        weights=weights if options.applicability.weights == "shap" else None,
+        folds=folds.assignment[0],
+        categorical=tuple(name for name in plan.categorical if name in samples.features),
+    )
+    write_json(context.folder / "applicability.json", area.to_dict())
+
+
+# ---- the map ------------------------------------------------------------------------------------------------------------
+
+
+class Member:
+    """A fitted learner with the name that it has in the study."""
+
+    def __init__(self, name: str, learner: Any, classes: tuple[Any, ...]) -> None:
+        self.name = name
+        self.learner = learner
+        self.classes = classes
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Values, or probabilities over all classes of the study."""
+        return self.learner.predict(features)
+
+
+def load_members(context: Context, samples: Samples) -> list[Member]:
+    """The fitted members from disk; one that has no file format of its own is fitted again from the samples."""
+    facts = read_json(context.folder / "models.json")
+    classes = tuple(facts["classes"])
+    features = tuple(facts["features"])
+    found = []
+    for spec in facts["learners"]:
+        if spec["name"] in facts["saved"]:
+            learner = load_learner(context.folder / "models", spec["name"])
+        else:
+            used = samples.take(np.arange(len(samples)), features)
+            learner = make_learner(
+                spec["kind"],
+                task=context.options.target.task,
+                seed=context.options.study.seed,
+                options=spec["options"],
+                feature_names=features,
+                categorical=tuple(
+                    name for name, kind in context.stack.kinds.items() if kind == "categorical" and name in features
+                ),
+                classes=classes or None,
+            ).fit(used.features.to_numpy(np.float32), used.target)
+        found.append(Member(spec["name"], learner, classes))
+    return found
+
+
+def load_fusion(folder: Path, task: str) -> Fusion | ClassFusion:
+    """The fusion of a run."""
+    values = read_json(folder / "fusion.json")
+    return Fusion.from_dict(values) if task == "regression" else ClassFusion.from_dict(values)
+
+
+def load_residual(context: Context, samples: Samples, plan: Procedure) -> Any:
+    """The residual model, fitted again from what the fusion left over; None where the study has none."""
+    if plan.residual == "none":
+        return None
+    inner = pd.read_parquet(context.folder / INNER).set_index("site_id")
+    value = inner.loc[samples.site_ids, "value"].to_numpy()
+    used = samples.take(np.arange(len(samples)), plan.features)
+    return fit_residual(plan.residual, used, value, seed=plan.seed, geographic=plan.geographic)
+
+
+def map_tags(context: Context) -> dict[str, Any]:
+    """What every raster of a run says of itself."""
+    options = context.options
+    head = options.study
+    tags = {
+        "study": head.name,
+        "title": head.title,
+        "run": context.run_id,
+        "target": options.target.name,
+        "unit": options.target.unit,
+        "fusion": options.fusion.method,
+        "bias_correction": options.bias.method,
+        "interval_level": options.uncertainty.level if options.uncertainty.method != "none" else "none",
+        "licence": head.licence,
+        "citation": head.citation,
+        "time": options.map.time,
+        "software": f"alm_core {__version__}",
+    }
+    if head.simulated:
+        tags["simulated"] = "yes: sites and rasters come from written formulas"
+    return {name: value for name, value in tags.items() if value != ""}
+
+
+def stage_map(context: Context) -> list[Path]:
+    """Predict every cell of the mask and write the rasters."""
+    samples, options, stack = context.samples, context.options, context.stack
+    plan = final_plan(context, samples)
+    fusion = load_fusion(context.folder, plan.task)
+    area = None
+    if options.applicability.enabled:
+        area = Applicability.from_dict(read_json(context.folder / "applicability.json"))
+    members = load_members(context, samples)
+    tags = map_tags(context) | {"learners": list(plan.names), "weights": mean_weights(context.folder, fusion, plan)}
+    result = map_blocks(
+        stack.reader,
+        stack.grid,
+        members,
+        fusion,
+        names=plan.features,
+        folder=context.folder / "map",
+        fingerprint=context.keys["map"],
+        applicability=area,
+        residual=load_residual(context, samples, plan),
+        classes=plan.classes,
+        unit=options.target.unit,
+        tags=tags,
+        block_size=options.map.block_size,
+        workers=context.workers,
+        dtype=options.map.dtype,
+        scale=options.map.scale,
+        compression=options.map.compression,
+        restart=True,
+        progress=context.report,
+    )
+    facts = result.to_dict()
+    facts["paths"] = {name: path.relative_to(context.folder).as_posix() for name, path in result.paths.items()}
+    write_json(context.folder / "map" / "map.json", {name: facts[name] for name in ("paths", "counts", "classes")})
+    return [*result.paths.values(), context.folder / "map" / "map.json"]
+
+
+def mean_weights(folder: Path, fusion: Any, plan: Procedure) -> dict[str, float]:
+    """Weight of each member, averaged over the sites where it depends on the value."""
+    inner = pd.read_parquet(folder / INNER)
+    if plan.task == "classification":
+        return {name: round(float(np.mean(fusion.weights[number])), 6) for number, name in enumerate(plan.names)}
+    weights = np.nanmean(fusion.weights(inner[list(plan.names)].to_numpy().T), axis=1)
+    return {name: round(float(weight), 6) for name, weight in zip(plan.names, weights, strict=True)}

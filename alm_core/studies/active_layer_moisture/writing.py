@@ -1,0 +1,134 @@
+"""Writing the demo's rasters block by block: bounded memory, the same bytes every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from pyproj import Transformer
+
+from alm_core.grid import Block, Grid
+from alm_core.studies.active_layer_moisture.layers import Band, Raster, cell_degrees
+from alm_core.studies.active_layer_moisture.truth import TrueLand
+
+TILE = 256
+BLOCK = 1024
+"""Cells of a block: a multiple of TILE, so that every tile is compressed once; a block needs about 200 MB."""
+
+WORKERS = 2
+Progress = Callable[[int, int, str], None]
+
+
+def place_of(grid: Grid, block: Block, *, seed: int) -> TrueLand:
+    """The simulated land at the cell centres of one block.
+
+    Coordinates are cut from those of the whole grid, so that they are the same numbers whatever the block.
+    """
+    rows, columns = block.slices
+    x, y = np.meshgrid(grid.x[columns], grid.y[rows])
+    if not grid.is_geographic:
+        x, y = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform(x, y)
+    return TrueLand(x, y, cell=cell_degrees(grid), seed=seed)
+
+
+def stored(values: np.ndarray, raster: Raster) -> np.ndarray:
+    """Numbers as the file holds them: scaled and rounded for integer types, NaN as nodata."""
+    dtype = np.dtype(raster.dtype)
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    missing = ~np.isfinite(values)
+    numbers = np.rint((np.where(missing, 0.0, values) - raster.offset) / raster.scale)
+    return np.where(missing, raster.nodata, np.clip(numbers, limits.min, limits.max)).astype(dtype)
+
+
+def compute(raster: Raster, place: TrueLand) -> np.ndarray:
+    """All bands of a raster at some places, ``[band, row, column]``, as stored."""
+    return np.stack([stored(np.asarray(band.formula(place)), raster) for band in raster.bands])
+
+
+def create(path: Path, grid: Grid, raster: Raster, *, seed: int) -> rasterio.io.DatasetWriter:
+    """Open a new raster with everything that a reader should know of it."""
+    dataset = rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        crs=grid.crs,
+        transform=grid.affine,
+        height=grid.shape[0],
+        width=grid.shape[1],
+        count=len(raster.bands),
+        dtype=raster.dtype,
+        nodata=raster.nodata,
+        tiled=True,
+        blockxsize=TILE,
+        blockysize=TILE,
+        interleave="band",
+        compress="zstd",
+        zstd_level=1,
+        predictor=3 if raster.dtype == "float32" else 2,
+        bigtiff="if_safer",
+    )
+    dataset.scales = (raster.scale,) * len(raster.bands)
+    dataset.offsets = (raster.offset,) * len(raster.bands)
+    dataset.units = tuple(band.unit for band in raster.bands)
+    for number, band in enumerate(raster.bands, 1):
+        dataset.set_band_description(number, band.description)
+        dataset.update_tags(number, NAME=band.name)
+    dataset.update_tags(
+        SIMULATED="yes",
+        TITLE=f"Simulated {', '.join(band.description for band in raster.bands[:3])}",
+        DESCRIPTION="Simulated by written formulas for a demo of Active Layer Mapper; measures nothing.",
+        SEED=str(seed),
+        LICENCE="CC-BY-4.0",
+        **raster.tags,
+    )
+    return dataset
+
+
+def write_rasters(folder: Path, grid: Grid, rasters: Sequence[Raster], *, seed: int, tick: Callable[[str], None]) -> None:
+    """Write rasters that share a grid; blocks are computed two at a time and written in order.
+
+    `tick` is called with a message after each block.
+    """
+    blocks = list(grid.blocks(BLOCK))
+    with ExitStack() as stack:
+        files = [stack.enter_context(create(folder / raster.file, grid, raster, seed=seed)) for raster in rasters]
+
+        def work(block: Block) -> list[np.ndarray]:
+            place = place_of(grid, block, seed=seed)
+            return [compute(raster, place) for raster in rasters]
+
+        for block, results in zip(blocks, _in_order(work, blocks), strict=True):
+            for file, values in zip(files, results, strict=True):
+                file.write(values, window=block.window)
+            tick(f"{len(rasters)} raster(s) of {grid.shape[1]} x {grid.shape[0]} cells, block {block.name}")
+
+
+def _in_order(work: Callable[[Block], list[np.ndarray]], blocks: Sequence[Block]) -> Iterator[list[np.ndarray]]:
+    """Results in the order of the blocks, with no more than one block a worker computed ahead."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        waiting = [pool.submit(work, block) for block in blocks[:WORKERS]]
+        for ahead in range(WORKERS, len(blocks) + WORKERS):
+            yield waiting.pop(0).result()
+            if ahead < len(blocks):
+                waiting.append(pool.submit(work, blocks[ahead]))
+
+
+def permafrost_mask(place: TrueLand) -> np.ndarray:
+    """1 where the active layer is mapped, 0 elsewhere."""
+    return place.permafrost.astype(np.uint8)
+
+
+MASK = Raster(
+    "permafrost_mask.tif",
+    "map",
+    "other",
+    (Band("permafrost", "class", "1: permafrost without lakes and ice, 0: elsewhere", permafrost_mask),),
+    dtype="uint8",
+    nodata=255,
+)
