@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +16,14 @@ import pandas as pd
 from alm_core.sites.columns import RAW_FIELDS, choose_columns, decimal_comma, parse_numbers
 from alm_core.sites.faults import Faults
 
-TARGET_WORDS = r"vwc|theta|moist|swc|water_cont|smc|含水|水分|magt|gst|ttop|alt\b|alt_|ald\b|ald_|thick|活动层|地温|temp|frozen|permafrost|class|冻"
+TARGET_WORDS = (
+    r"vwc|theta|moist|swc|water_cont|smc|含水|水分|magt|gst|ttop|alt\b|alt_|ald\b|ald_|thick|temp|frozen|permafrost|class|"
+    r"活动层|地温|冻"
+)
 """Words of columns that this program's users map."""
 NOT_A_TARGET = (
-    r"^(?:no|nr|n|count|fid|index|gid|objectid|row)$|_row$|^n_|_n$|year|month|day|elev|altitude|^z$|slope|aspect|depth|_sd|_std|_se$|_min|"
-    r"_max|uncert|error|lat|lon|^x|^y|east|north|coord|海拔|高程|深度|坡度|坡向|年|月|日|序号|编号"
+    r"^(?:no|nr|n|count|fid|index|gid|objectid|row)$|_row$|^n_|_n$|year|month|day|elev|altitude|^z$|slope|aspect|depth|"
+    r"_sd|_std|_se$|_min|_max|uncert|error|lat|lon|^x|^y|east|north|coord|海拔|高程|深度|坡度|坡向|年|月|日|序号|编号"
 )
 SURVEY_WORDS = (
     r"survey|source|campaign|project|expedition|network|provider|author|dataset|country|region|来源|项目|考察|区域|地区"
@@ -349,10 +351,3 @@ def outliers(values: np.ndarray, limit: float) -> np.ndarray:
     centre = np.median(known)
     spread = 1.4826 * np.median(np.abs(known - centre))
     return np.flatnonzero(np.abs(values - centre) > limit * spread) if spread > 0 else np.empty(0, int)
-
-
-def table_numbers(frame: pd.DataFrame, columns: Sequence[Any]) -> dict[str, np.ndarray]:
-    """Numbers of some columns; what is no number is NaN."""
-    names = [name for name in columns if name in frame]
-    comma = decimal_comma([frame[name] for name in names])
-    return {name: parse_numbers(frame[name], np.arange(len(frame)), name, Faults(""), comma=comma) for name in names}

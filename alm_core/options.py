@@ -30,7 +30,6 @@ class Target(Section):
     task: Literal["regression", "classification"] = "regression"
     minimum: float | None = Field(None, description="physical lower bound; predictions are cut to it")
     maximum: float | None = Field(None, description="physical upper bound")
-    transform: Literal["none", "log"] = "none"
 
 
 class Bounds(Section):
@@ -124,6 +123,7 @@ class SiteOptions(Section):
     sentinels: tuple[float, ...] = (-9999.0, -999.99, -999.9, -999.0, -99.0, 9999.0)
     columns: Columns = Columns()
     conversion: ConversionOptions | None = None
+    repeats: Literal["refuse", "mean", "separate"] = Field("refuse", description="several dated rows of one site")
     groups: Literal["survey", "method", "none"] = "survey"
 
 

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -78,9 +79,21 @@ def disk_faults(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write JSON atomically, keys in their own order, numbers in full."""
+    """Write JSON atomically, keys in their own order, numbers in full; what is not a number becomes null."""
+    text = json.dumps(_without_nan(values), indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON knows neither NaN nor infinity; both become None."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain(value: Any) -> Any:

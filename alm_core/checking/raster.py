@@ -7,13 +7,15 @@ from typing import Any, Literal
 
 import numpy as np
 import rasterio
+from pyproj import CRS
 from rasterio.errors import RasterioIOError
 
 from alm_core.checking.quantities import likely_scale, range_of_name, range_of_unit
 from alm_core.checking.report import Fault, Severity, some
 from alm_core.checking.scan import BandScan, scan_band
 from alm_core.covariates.raster import TIFF_MAGIC, check_whole, open_raster, raster_environment
-from alm_core.errors import AlmError, RasterError, TooManyPixelsError
+from alm_core.errors import AlmError, CrsError, RasterError, TooManyPixelsError
+from alm_core.grid import normal_crs
 
 TILED_FROM_CELLS = 512 * 512
 OVERVIEWS_FROM_CELLS = 1024
@@ -72,9 +74,7 @@ def check_raster(
         if faults and faults[0].code in ("raster_too_large", "tile_too_large"):
             return faults
         for number in range(1, dataset.count + 1) if band is None else [band]:
-            faults += check_band(
-                dataset, number, role=role, nodata=nodata, unit=unit, scale=scale, offset=offset, name=path.stem
-            )
+            faults += check_band(dataset, number, role=role, nodata=nodata, unit=unit, scale=scale, offset=offset, name=path.stem)
     return faults
 
 
@@ -113,18 +113,25 @@ def _place(dataset: Any, crs: str | None) -> list[Fault]:
     west, south, east, north = dataset.bounds
     shown = f"({west:.6g}, {south:.6g}, {east:.6g}, {north:.6g})"
     in_degrees = max(abs(west), abs(east)) <= 360 and max(abs(south), abs(north)) <= 90
-    found = dataset.crs or (rasterio.crs.CRS.from_user_input(crs) if crs else None)
+    try:
+        found = normal_crs(dataset.crs.to_wkt() if dataset.crs else crs)
+    except CrsError as fault:
+        return [Fault("crs_unknown", "file", str(fault))]
     if found is None:
         hint = "they could be degrees (EPSG:4326)" if in_degrees else "they are no degrees: a projected CRS"
         text = f"No CRS is declared; the bounds are {shown}, {hint}. Write the CRS into the file, or set `crs` in the study."
         return [Fault("no_crs", "file", text)]
-    if not found.is_geographic:
+    if not CRS.from_user_input(found).is_geographic:
         if in_degrees and max(dataset.res) < 1:
             text = f"The CRS is projected, but the bounds {shown} look like degrees. Check which of the two is wrong."
             return [Fault("crs_doubtful", "file", text, "warning")]
         return []
     faults = []
-    if max(abs(south), abs(north)) > 90 + SIZE_TOLERANCE_DEGREES or west < -180 - max(dataset.res) or east > 360 + max(dataset.res):
+    if (
+        max(abs(south), abs(north)) > 90 + SIZE_TOLERANCE_DEGREES
+        or west < -180 - max(dataset.res)
+        or east > 360 + max(dataset.res)
+    ):
         text = f"The CRS is geographic, but the bounds {shown} leave -180..360 and -90..90. Check the CRS and the transform."
         faults.append(Fault("bounds_range", "file", text))
     elif east > 180 + max(dataset.res):
@@ -138,7 +145,9 @@ def _layout(dataset: Any, path: Path) -> list[Fault]:
     faults = []
     cells = dataset.width * dataset.height
     if cells > TILED_FROM_CELLS and not dataset.profile.get("tiled"):
-        text = f"Stored in strips of {dataset.block_shapes[0][0]} row(s): a part of it is slow to read. Write it as a tiled GeoTIFF or COG."
+        text = (
+            f"Stored in strips of {dataset.block_shapes[0][0]} row(s): parts of it are slow to read. Write it as a tiled GeoTIFF."
+        )
         faults.append(Fault("not_tiled", "file", text, "note"))
     if max(dataset.width, dataset.height) > OVERVIEWS_FROM_CELLS and not dataset.overviews(1):
         text = "No overviews inside: zooming out reads every cell. Write it as a COG, or add them with `gdaladdo`."
@@ -185,7 +194,9 @@ def check_band(
         text = f"Band {band} was asked for; the file has {dataset.count}, counted from 1. Set `band`."
         return [Fault("band_missing", where, text)]
     if dataset.dtypes[band - 1].startswith("complex"):
-        return [Fault("complex_numbers", where, f"Holds complex numbers ({dataset.dtypes[band - 1]}): real numbers are expected.")]
+        return [
+            Fault("complex_numbers", where, f"Holds complex numbers ({dataset.dtypes[band - 1]}): real numbers are expected.")
+        ]
     try:
         check_whole(dataset, band)
         scan = scan_band(dataset, band, nodata=nodata)
@@ -209,11 +220,13 @@ def _nodata(dataset: Any, band: int, scan: BandScan, where: str, *, given: float
     faults = []
     declared, dtype = dataset.nodatavals[band - 1], np.dtype(dataset.dtypes[band - 1])
     if declared is not None and dtype.kind in "iu" and not _fits(declared, dtype):
-        text = f"Nodata is declared as {declared:g}, which no {dtype} can be: no cell ever matches it. Declare a value of that type."
+        text = (
+            f"Nodata is declared as {declared:g}, which no {dtype} can be: no cell ever matches it. Declare a value of that type."
+        )
         faults.append(Fault("nodata_impossible", where, text))
     if scan.sentinel is not None:
         text = (
-            f"{scan.sentinel:g} stands far from all other values and is not declared as nodata: it would be taken as a measurement. "
+            f"{scan.sentinel:g} stands far from all other values and is not declared as nodata: it would count as measured. "
             f"Declare it in the file, or set `nodata = {scan.sentinel:g}` in the study."
         )
         faults.append(Fault("sentinel", where, text))
@@ -246,7 +259,11 @@ def _emptiness(scan: BandScan, where: str, role: Role) -> list[Fault]:
     if not scan.constant or role == "mask":
         return []
     severity: Severity = "error" if role == "covariate" and scan.whole else "warning"
-    return [Fault("constant", where, f"Every cell has the value {scan.minimum:g}{looked}: it explains nothing. Leave it out.", severity)]
+    return [
+        Fault(
+            "constant", where, f"Every cell has the value {scan.minimum:g}{looked}: it explains nothing. Leave it out.", severity
+        )
+    ]
 
 
 def _number(tags: dict[str, str], names: tuple[str, ...]) -> float | None:
@@ -267,17 +284,15 @@ def _declared_range(dataset: Any, band: int, scan: BandScan, where: str) -> list
     if (low is not None and scan.minimum < low - RANGE_TOLERANCE * span) or (
         high is not None and scan.maximum > high + RANGE_TOLERANCE * span
     ):
-        text = f"Tags declare {low} to {high}, but the cells hold {scan.minimum:g} to {scan.maximum:g}. Mend the one that is wrong."
+        text = f"Tags declare {low} to {high}, but the cells hold {scan.minimum:g} to {scan.maximum:g}. Correct one of them."
         faults.append(Fault("declared_range", where, text))
     low, high = _number(tags, ("STATISTICS_MINIMUM",)), _number(tags, ("STATISTICS_MAXIMUM",))
     exact = scan.whole and tags.get("STATISTICS_APPROXIMATE", "NO").upper() != "YES"
     if exact and low is not None and high is not None:
         tolerance = STATISTICS_TOLERANCE * span
         if abs(low - scan.minimum) > tolerance or abs(high - scan.maximum) > tolerance:
-            text = (
-                f"Stored statistics say {low:g} to {high:g}, the cells hold {scan.minimum:g} to {scan.maximum:g}: the file was changed "
-                "after they were made, or its nodata was. Compute them anew."
-            )
+            text = f"Stored statistics say {low:g} to {high:g}, the cells hold {scan.minimum:g} to {scan.maximum:g}. "
+            text += "The file, or its nodata, was changed after they were made: compute them anew."
             faults.append(Fault("statistics_stale", where, text, "warning"))
     return faults
 
@@ -292,7 +307,9 @@ def _quantity(limits: list[float], unit: str, label: str, where: str) -> list[Fa
         if limits[0] >= allowed[0] - slack and limits[1] <= allowed[1] + slack:
             return []
         factor = likely_scale(limits[0], limits[1], allowed)
-        cure = f"They may be stored times {1 / factor:g}: set the scale {factor:g}." if factor else "Check the unit and the nodata."
+        cure = (
+            f"They may be stored times {1 / factor:g}: set the scale {factor:g}." if factor else "Check the unit and the nodata."
+        )
         text = f"The values run from {limits[0]:g} to {limits[1]:g}, but {what} allows {allowed[0]:g} to {allowed[1]:g}. {cure}"
         return [Fault("value_range", where, text, severity)]
     return []

@@ -63,7 +63,7 @@ def list_lacks_used(record: Record) -> list[Fault]:
         for claim_section, claim in claims:
             for section, items in used:
                 lacking = [item for item in items if item not in claim.items]
-                if len(items) - len(lacking) < SHARED_ITEMS or not lacking or len(items) >= claim.claimed:
+                if len(items) - len(lacking) < SHARED_ITEMS or not lacking:
                     continue
                 message = (
                     f"{section} uses {some(lacking)}, which is not among the {claim.claimed} {claim.what} "

@@ -6,13 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from alm_core.checking.report import Fault, Severity, some
-from alm_core.errors import AlmError, TableError
+from alm_core.errors import AlmError
 from alm_core.guessing import ColumnGuess, guess_columns, looks_like_moisture, looks_like_percent, looks_projected, outliers
 from alm_core.options import SiteOptions
 from alm_core.sites.columns import (
@@ -85,14 +84,15 @@ def check_table(
     value_maximum: float | None = None,
     sentinels: tuple[float, ...] | None = None,
     bounds: tuple[float, float, float, float] | None = None,
+    repeats: str = "refuse",
 ) -> list[Fault]:
     """Find every fault of a site table; see `parse_table` for the parameters. Nothing is raised for a fault of the file."""
     try:
         raw = read_raw(path, sheet=sheet, layer=layer)
     except AlmError as fault:
         return [Fault("table_unreadable", "file", str(fault))]
-    parsed = parse_table(raw, columns=columns, crs=crs, sentinels=sentinels, bounds=bounds)
-    return parsed.faults + value_faults(parsed, value_unit=value_unit, value_maximum=value_maximum, sentinels=sentinels)
+    parsed = parse_table(raw, columns=columns, crs=crs, sentinels=sentinels, bounds=bounds, repeats=repeats)
+    return parsed.faults + value_faults(parsed, value_unit=value_unit, value_maximum=value_maximum)
 
 
 def parse_table(
@@ -102,6 +102,7 @@ def parse_table(
     crs: str | None = None,
     sentinels: tuple[float, ...] | None = None,
     bounds: tuple[float, float, float, float] | None = None,
+    repeats: str = "refuse",
 ) -> ParsedTable:
     """Read what can be read of a table and note everything that is wrong.
 
@@ -116,12 +117,14 @@ def parse_table(
         Numbers that a study declares as missing. Without them the usual ones are named as faults.
     bounds : tuple of float, optional
         West, south, east, north of the map in degrees.
+    repeats : str
+        What a study does with several rows of one site, as in `alm_core.options.SiteOptions`.
     """
     parsed = ParsedTable(raw, {})
     _find_columns(parsed, columns or {})
     _parse_cells(parsed, sentinels)
     _parse_places(parsed, crs, sentinels, bounds)
-    _check_rows(parsed)
+    _check_rows(parsed, repeats)
     return parsed
 
 
@@ -135,21 +138,26 @@ def _find_columns(parsed: ParsedTable, named: Mapping[str, str | None]) -> None:
     if not given:
         parsed.columns = {name: guess.column for name, guess in parsed.guesses.items()}
         shown = [f"{name}: {column}" for name, column in parsed.columns.items()]
-        text = f"Columns were guessed ({some(shown, 14)}). `python -m alm_core new` writes them into a study, where they can be changed."
+        text = f"Columns were guessed: {some(shown, 14)}. `python -m alm_core new` writes them into a study."
         parsed.add("columns_guessed", "columns", text, "note")
     else:
         # The reader of sites guesses usual names for what a study leaves open; so must the check.
         parsed.columns |= {name: column for name, column in chosen.names.items() if name not in given}
     for note in raw.notes:
+        if note == "delimiter ','":
+            continue
         parsed.add("how_read", "file", f"Read with {note}.", "note")
     doubled = sorted({str(name) for name in raw.frame.columns if list(raw.frame.columns).count(name) > 1})
     if doubled:
         parsed.add("column_doubled", some(doubled), "Several columns share this name. Rename all but one.", "warning")
     needed = [] if raw.x is not None else ["longitude", "latitude"]
     for name in [*needed, "value"]:
-        raw_measurement = name == "value" and any(column in parsed.columns for column in ("wet_mass", "gravimetric", "travel_time"))
+        raw_measurement = name == "value" and any(
+            column in parsed.columns for column in ("wet_mass", "gravimetric", "travel_time")
+        )
         if name not in parsed.columns and not raw_measurement and not given.get(name):
-            text = f"No column for {name} was found among {some([str(column) for column in raw.frame.columns], 20)}. Name it in the study."
+            found_names = some([str(column) for column in raw.frame.columns], 20)
+            text = f"No column for {name} was found among {found_names}. Name it in the study."
             parsed.add("column_not_found", name, text)
 
 
@@ -204,7 +212,7 @@ def _name_sentinels(parsed: ParsedTable, name: str, declared: tuple[float, ...] 
         if declared is not None and sentinel in declared:
             parsed.add("sentinel", column, f"{found.sum()} cell(s) of {sentinel:g} are read as missing: {rows}.", "note")
         else:
-            text = f"{found.sum()} cell(s) hold {sentinel:g}, which stands for missing: {rows}. Leave them empty, or list it in `sentinels`."
+            text = f"{found.sum()} cell(s) hold {sentinel:g}, which stands for missing: {rows}. Leave them empty."
             parsed.add("sentinel", column, text)
         numbers[found] = np.nan
     known = numbers[np.isfinite(numbers)]
@@ -217,7 +225,7 @@ def _name_sentinels(parsed: ParsedTable, name: str, declared: tuple[float, ...] 
         gap = np.min(np.abs(rest - extreme))
         if gap > np.ptp(rest) and spread > 0 and abs(extreme - np.median(rest)) > SENTINEL_Z * spread:
             rows = name_rows(parsed.raw.rows[spots].tolist())
-            text = f"{spots.sum()} cell(s) hold {extreme:g}, far from all others ({rows}): it may stand for missing. If so, empty them."
+            text = f"{spots.sum()} cell(s) hold {extreme:g}, far from all others: {rows}. If it stands for missing, empty them."
             parsed.add("sentinel_doubtful", column, text, "warning")
 
 
@@ -235,8 +243,8 @@ def _parse_places(
     used = raw.crs if not named and raw.crs else crs
     if used is None and looks_projected(x, y):
         text = (
-            f"Coordinates up to ({np.nanmax(np.abs(x)):g}, {np.nanmax(np.abs(y)):g}) are no degrees. Name their CRS in the study: "
-            '[sites] crs = "EPSG:...".'
+            f"Coordinates up to ({np.nanmax(np.abs(x)):g}, {np.nanmax(np.abs(y)):g}) are no degrees. Name their CRS "
+            'in the study: [sites] crs = "EPSG:...".'
         )
         parsed.add("coordinates_projected", "coordinates", text, "warning")
         return
@@ -258,11 +266,11 @@ def _parse_places(
         parsed.add("coordinates_missing", "coordinates", text, "warning")
     zero = (places.longitude == 0) & (places.latitude == 0)
     if zero.any():
-        text = f"{zero.sum()} row(s) lie at (0, 0), where no land is: {name_rows(raw.rows[zero].tolist())}. The coordinates may be lost."
+        text = f"{zero.sum()} row(s) lie at (0, 0), in the sea: {name_rows(raw.rows[zero].tolist())}. Their coordinates are lost."
         parsed.add("coordinates_zero", "coordinates", text)
 
 
-def _check_rows(parsed: ParsedTable) -> None:
+def _check_rows(parsed: ParsedTable, repeats: str) -> None:
     """Ids, duplicates, depths."""
     raw = parsed.raw
     doubled = raw.frame.astype(str).duplicated(keep="first").to_numpy()
@@ -270,15 +278,18 @@ def _check_rows(parsed: ParsedTable) -> None:
         text = f"{doubled.sum()} row(s) repeat another row in every cell: {name_rows(raw.rows[doubled].tolist())}. Remove them."
         parsed.add("duplicate_row", "rows", text, "warning")
     if "site_id" in parsed.texts:
-        _check_ids(parsed)
+        _check_ids(parsed, repeats)
     if parsed.longitude is not None and parsed.latitude is not None:
         places = pd.DataFrame({"x": parsed.longitude, "y": parsed.latitude}).dropna()
         ids = parsed.texts["site_id"].loc[places.index] if "site_id" in parsed.texts else pd.Series(places.index, places.index)
         shared = places[~ids.duplicated()].duplicated(keep=False).sum()
         if shared:
-            text = f"{shared} sites share their place with another. Screening keeps one per cell of the grid; see `duplicate_choice`."
+            text = f"{shared} sites share their place with another. Screening keeps one per cell: see `duplicate_choice`."
             parsed.add("duplicate_place", "coordinates", text, "note")
-    depths = {name: parsed.numbers[name] / (100 if CENTIMETRES.search(parsed.columns[name]) else 1) for name in LENGTH_FIELDS if name in parsed.numbers}
+    depths = {}
+    for name in LENGTH_FIELDS:
+        if name in parsed.numbers:
+            depths[name] = parsed.numbers[name] / (100 if CENTIMETRES.search(parsed.columns[name]) else 1)
     if "depth" in depths:
         depths["depth_top"] = depths["depth_bottom"] = depths.pop("depth")
     found = Faults("")
@@ -286,7 +297,7 @@ def _check_rows(parsed: ParsedTable) -> None:
     parsed.add_all("depth", "depth", found)
 
 
-def _check_ids(parsed: ParsedTable) -> None:
+def _check_ids(parsed: ParsedTable, repeats: str) -> None:
     ids, raw = parsed.texts["site_id"], parsed.raw
     empty = ids.isna().to_numpy()
     if empty.any():
@@ -306,14 +317,12 @@ def _check_ids(parsed: ParsedTable) -> None:
         names = sorted(set(ids[repeated]))
         text = (
             f"{len(names)} id(s) stand in {repeated.sum()} rows without depths that would make them a profile: {some(names)}. "
-            "One row per site is expected: average the repeats, or give each an id of its own."
+            "One row per site is expected: give each an id of its own, or set `repeats` in the study to mean or separate."
         )
-        parsed.add("duplicate_id", parsed.columns["site_id"], text)
+        parsed.add("duplicate_id", parsed.columns["site_id"], text, "error" if repeats == "refuse" else "note")
 
 
-def value_faults(
-    parsed: ParsedTable, *, value_unit: str = "as_is", value_maximum: float | None = None, sentinels: tuple[float, ...] | None = None
-) -> list[Fault]:
+def value_faults(parsed: ParsedTable, *, value_unit: str = "as_is", value_maximum: float | None = None) -> list[Fault]:
     """Rules on the values to map: missing, constant, percent, outliers, few."""
     if "value" not in parsed.numbers:
         return []
@@ -335,7 +344,9 @@ def value_faults(
     far = outliers(values, OUTLIER_Z)
     if far.size:
         shown = name_rows(rows[far].tolist(), [float(f"{value:.6g}") for value in values[far]])
-        text = f"{far.size} value(s) lie more than {OUTLIER_Z:g} robust standard deviations from the median: {shown}. Look at them."
+        text = (
+            f"{far.size} value(s) lie more than {OUTLIER_Z:g} robust standard deviations from the median: {shown}. Look at them."
+        )
         faults.append(Fault("outlier", column, text, "note"))
     return faults
 
@@ -349,7 +360,7 @@ def _unit_faults(column: str, values: np.ndarray, value_unit: str, value_maximum
         return []
     expected = value_unit == "fraction" or (value_maximum is not None and value_maximum <= 1)
     if expected and np.median(known) > FRACTION_MEDIAN:
-        text = f'Values have a median of {np.median(known):g} where fractions are expected: set value_unit = "percent" in the study.'
+        text = f'Values have a median of {np.median(known):g} where fractions are expected: set value_unit = "percent".'
         return [Fault("value_unit", column, text)]
     if not expected and looks_like_percent(column, values):
         text = f'Values up to {known.max():g} look like percent: set value_unit = "percent" in the study to map m3 m-3.'
@@ -358,11 +369,3 @@ def _unit_faults(column: str, values: np.ndarray, value_unit: str, value_maximum
         text = f"Water contents go down to {known.min():g}: they can't be negative. Check the rows."
         return [Fault("value_range", column, text)]
     return []
-
-
-def table_bounds(parsed: ParsedTable) -> dict[str, Any]:
-    """Box of the sites in degrees and their number, for messages."""
-    if parsed.longitude is None or parsed.latitude is None:
-        return {"sites": len(parsed.raw.frame), "box": None}
-    box = [np.nanmin(parsed.longitude), np.nanmin(parsed.latitude), np.nanmax(parsed.longitude), np.nanmax(parsed.latitude)]
-    return {"sites": len(parsed.raw.frame), "box": [float(edge) for edge in box]}

@@ -22,6 +22,8 @@ LATTICE_TOLERANCE = 1e-3
 """Part of a cell by which a raster may miss the study grid and still count as lying on it."""
 FINER = 2.0
 """How many source cells a grid cell must span before `average` is advised."""
+SLIGHTLY_FINER = 1.5
+"""Source cells to a grid cell up to which bilinear and cubic take their usual 2 x 2 and 4 x 4 cells."""
 MAXIMUM_SOURCE_CELLS = 2**23
 """Source cells that are held at once while a block is resampled; larger needs are met in parts."""
 TRANSFORM_TOLERANCE = 1e-3
@@ -263,11 +265,16 @@ class Aligner:
                     nodata=np.nan,
                     tolerance=TRANSFORM_TOLERANCE,
                     # GDAL would choose the width of its kernel by the window, so that each block would be smoothed differently.
-                    XSCALE=min(1.0, 1 / self.column_ratio),
-                    YSCALE=min(1.0, 1 / self.row_ratio),
+                    XSCALE=_kernel_scale(self.column_ratio),
+                    YSCALE=_kernel_scale(self.row_ratio),
                 ) as warped,
             ):
                 return warped.read(1)
+
+
+def _kernel_scale(ratio: float) -> float:
+    """How far GDAL widens its kernel so that it covers a grid cell of `ratio` source cells; not at all for a small excess."""
+    return 1 / ratio if ratio > SLIGHTLY_FINER else 1.0
 
 
 def _resampling(method: str) -> Resampling:

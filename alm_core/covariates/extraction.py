@@ -13,6 +13,8 @@ from alm_core.grid import Block
 
 TILE_CELLS = 512
 """Sites are read together by squares of this many cells."""
+SMALLEST_WEIGHT = 1e-6
+"""Valid weight below which a bilinear value is missing: at the centre of a missing cell only rounding is left."""
 
 
 def extract(
@@ -136,7 +138,7 @@ def bilinear(cells: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarr
             total += part * np.where(np.isnan(value), 0.0, value)
             weight += part
     with np.errstate(invalid="ignore"):
-        return np.where(weight > 0, total / weight, np.nan).astype(np.float32)
+        return np.where(weight > SMALLEST_WEIGHT, total / weight, np.nan).astype(np.float32)
 
 
 def _windows(cells: np.ndarray, row: np.ndarray, column: np.ndarray, reach: int) -> np.ndarray:

@@ -25,6 +25,8 @@ __all__ = ["DerivedSource", "LayerSource", "Stack", "StackReader", "stage"]
 
 STACK_FILE = "stack.json"
 VERSION = 1
+CACHE_BYTES = 2**28
+"""Memory that GDAL may keep decoded tiles in: enough for two rows of blocks of the whole plateau stored in strips."""
 
 
 @dataclass(frozen=True)
@@ -251,8 +253,9 @@ def stage(
         raise WorkspaceError(f"The folder {folder} can't be written to ({fault}). Choose another or free it.") from fault
     blocks = -(-grid.shape[0] // block_size) * -(-grid.shape[1] // block_size)
     job = StagingJob(grid, folder, block_size, maximum_cells, progress, blocks * (1 + len(layers) + len(derived)))
-    mask_report = stage_mask(job, mask_path, mask_values, mask_crs)
-    reports = stage_all(job, layers, derived, workers=workers)
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+        mask_report = stage_mask(job, mask_path, mask_values, mask_crs)
+        reports = stage_all(job, layers, derived, workers=workers)
     inputs = tuple(layer.name for layer in layers if not layer.use)
     raise_together(staged_faults(reports, inputs))
     every = (*layers, *derived)

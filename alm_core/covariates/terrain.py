@@ -2,7 +2,9 @@
 
 Gradients are taken from the 3 x 3 cells around each cell, so a block with a halo of one cell gives what the whole grid
 gives. A neighbour that is missing (beyond the grid, or nodata) is put on the straight line through the cell and the
-opposite neighbour, or at the height of the cell where that is missing too: a plane keeps its exact slope up to the edge.
+opposite neighbour, or at the height of the cell where that is missing too; a missing corner is put on the plane through
+the cell and the two neighbours beside the corner. So a plane keeps its exact slope up to the edge. A cell that is itself
+missing stays missing.
 
 Where not to use them: at the poles of a geographic grid, where cells have no width (NaN is given within about a
 thousandth of a cell height of a pole). On projected grids the projection's own change of scale is not taken out.
@@ -66,22 +68,25 @@ def gradient(
         rise_east = around[0, 1] - around[0, -1]
         rise_north = around[-1, 0] - around[1, 0]
     width = np.where(cell_width > SMALLEST_CELL_RATIO * cell_height, cell_width, np.nan)
-    return rise_east / (2 * width[:, None]), rise_north / (2 * cell_height[:, None])
+    missing = np.where(np.isnan(elevation[1:-1, 1:-1]), np.nan, 0.0)  # the centre has no weight of its own
+    return rise_east / (2 * width[:, None]) + missing, rise_north / (2 * cell_height[:, None]) + missing
 
 
 def _neighbours(elevation: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
-    """The eight neighbours of each inner cell by (row, column) step, missing ones filled along the opposite."""
+    """The eight neighbours of each inner cell by (row, column) step, missing ones filled from the others."""
     rows, columns = elevation.shape[0] - 2, elevation.shape[1] - 2
-    steps = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
-    raw = {step: elevation[1 + step[0] : 1 + step[0] + rows, 1 + step[1] : 1 + step[1] + columns] for step in steps}
-    centre = raw[0, 0]
+
+    def shifted(row: int, column: int) -> np.ndarray:
+        return elevation[1 + row : 1 + row + rows, 1 + column : 1 + column + columns]
+
+    centre = shifted(0, 0)
     filled = {}
-    for step in steps:
-        if step == (0, 0):
-            continue
-        opposite = raw[-step[0], -step[1]]
-        stand_in = np.where(np.isnan(opposite), centre, 2 * centre - opposite)
-        filled[step] = np.where(np.isnan(raw[step]), stand_in, raw[step])
+    for row, column in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        raw, opposite = shifted(row, column), shifted(-row, -column)
+        filled[row, column] = np.where(np.isnan(raw), np.where(np.isnan(opposite), centre, 2 * centre - opposite), raw)
+    for row, column in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
+        raw = shifted(row, column)
+        filled[row, column] = np.where(np.isnan(raw), filled[row, 0] + filled[0, column] - centre, raw)
     return filled
 
 

@@ -29,7 +29,7 @@ class ApplicabilityPrediction:
     Attributes
     ----------
     dissimilarity : ndarray
-        DI, >= 0; NaN where a covariate is missing or a category was never trained on.
+        DI, >= 0; NaN where a covariate is missing.
     density : ndarray
         Number of training points nearer than the threshold; NaN where the DI is.
     inside : ndarray of bool
@@ -302,7 +302,10 @@ def fit_error_profile(dissimilarity: np.ndarray, error: np.ndarray, *, window: i
 
 
 def expand_levels(X: np.ndarray, levels: Mapping[int, tuple[float, ...]]) -> np.ndarray:
-    """Replace each categorical column by one column of 0 and 1 per level; a level that was never trained on becomes NaN."""
+    """Replace each categorical column by one column of 0 and 1 per level.
+
+    A level that was never trained on is 0 in all of them: away from every level, as CAST has it.
+    """
     if not levels:
         return X
     parts = []
@@ -310,9 +313,8 @@ def expand_levels(X: np.ndarray, levels: Mapping[int, tuple[float, ...]]) -> np.
         if column not in levels:
             parts.append(X[:, column : column + 1])
             continue
-        dummies = (X[:, column : column + 1] == np.array(levels[column])).astype(float)
-        dummies[dummies.sum(axis=1) == 0] = np.nan
-        parts.append(dummies)
+        values = X[:, column : column + 1]
+        parts.append(np.where(np.isnan(values), np.nan, values == np.array(levels[column])))
     return np.hstack(parts)
 
 
@@ -360,7 +362,7 @@ def _comparable(folds: np.ndarray | TrainTest | None, count: int) -> np.ndarray:
     """[site, other]: whether the other site may stand for training data when the site is held out."""
     if folds is None:
         return np.ones((count, count), dtype=bool)
-    if isinstance(folds, np.ndarray) or np.ndim(folds[0]) == 0:
+    if hasattr(folds, "shape") or np.isscalar(folds[0]):
         fold = np.asarray(folds)
         if fold.shape != (count,):
             raise DomainError(f"folds of shape {fold.shape} for {count} sites: one fold per site is expected")

@@ -118,8 +118,8 @@ def fit_correction(value: np.ndarray, y: np.ndarray, *, method: str = "blend", b
 def regression_curve(value: np.ndarray, y: np.ndarray) -> Curve:
     """Least-squares line of y on the value; flat at the mean of y where the value carries no information."""
     centred = value - value.mean()
-    variance = float(centred @ centred)
-    slope = max(float(centred @ (y - y.mean())) / variance, 0.0) if variance > 0 else 0.0
+    variance = float((centred**2).sum())
+    slope = max(float((centred * (y - y.mean())).sum()) / variance, 0.0) if variance > 0 else 0.0
     return _line(value, float(y.mean()), slope)
 
 
@@ -196,5 +196,5 @@ def _line(value: np.ndarray, level: float, slope: float) -> Curve:
 def _tail_slope(x: np.ndarray, y: np.ndarray) -> float:
     """Least-squares slope through the tail knots; 0 for a single knot."""
     centred = x - x.mean()
-    variance = float(centred @ centred)
-    return max(float(centred @ y) / variance, 0.0) if variance > 0 else 0.0
+    variance = float((centred**2).sum())
+    return max(float((centred * y).sum()) / variance, 0.0) if variance > 0 else 0.0

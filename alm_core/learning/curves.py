@@ -108,10 +108,12 @@ def effective_count(weights: np.ndarray) -> np.ndarray:
     return weights.sum(axis=-1) ** 2 / (weights**2).sum(axis=-1)
 
 
-def smooth_mean(x: np.ndarray, y: np.ndarray, grid: np.ndarray, bandwidth: float) -> np.ndarray:
-    """Kernel-weighted mean of y (Nadaraya-Watson) at `grid`; never leaves the range of y, so variances stay positive."""
-    weights = kernel_weights(x, grid, bandwidth)
-    return weights @ y / weights.sum(axis=1)
+def smooth_mean(kernel: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Kernel-weighted mean [grid] of y (Nadaraya-Watson) by `kernel_weights`; never leaves the range of y.
+
+    Sums here avoid matrix products, whose last bit depends on how many threads the linear algebra library may use.
+    """
+    return (kernel * y).sum(axis=1) / kernel.sum(axis=1)
 
 
 def smooth_line(x: np.ndarray, y: np.ndarray, grid: np.ndarray, bandwidth: float) -> SmoothedCurve:
@@ -140,9 +142,9 @@ def smooth_line(x: np.ndarray, y: np.ndarray, grid: np.ndarray, bandwidth: float
     s2 = (kernel * offset**2).sum(axis=1) + 0.01 * bandwidth**2 * s0
     share = kernel * (s2[:, None] - offset * s1[:, None])
     share /= share.sum(axis=1, keepdims=True)
-    mean = share @ y
+    mean = (share * y).sum(axis=1)
     residual = y - np.interp(x, grid, mean) if grid.size > 1 else y - mean[0]
-    variance = (kernel @ residual**2) / s0
+    variance = smooth_mean(kernel, residual**2)
     error = np.sqrt(variance * (share**2).sum(axis=1))
     return SmoothedCurve(grid, mean, error, effective_count(kernel))
 

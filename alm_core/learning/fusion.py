@@ -7,7 +7,7 @@ tile and a plateau, and a browser can repeat it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,6 @@ class Fusion:
     bounds: tuple[float | None, float | None] = (None, None)
     sites: int = 0
     left_out: int = 0
-    details: Mapping[str, Any] = field(default_factory=dict)
 
     def predict(self, members: np.ndarray, *, residual: np.ndarray | None = None) -> FusedPrediction:
         """Fuse members.
@@ -147,7 +146,6 @@ class Fusion:
             "bounds": list(self.bounds),
             "sites": self.sites,
             "left_out": self.left_out,
-            "details": dict(self.details),
         }
 
     @classmethod
@@ -163,7 +161,6 @@ class Fusion:
             (content["bounds"][0], content["bounds"][1]),
             content["sites"],
             content["left_out"],
-            content["details"],
         )
 
     def _checked(self, members: np.ndarray) -> np.ndarray:

@@ -215,10 +215,10 @@ def bootstrap_interval(
     low, high : float
         NaN where the score can't be computed on any resample.
     """
-    y, f, groups = np.asarray(y), np.asarray(f), None if groups is None else np.asarray(groups)
-    if metric in QUICK:
+    y, f = np.asarray(y), np.asarray(f)
+    if metric in QUICK and y.shape == f.shape:
         keep = np.isfinite(y) & np.isfinite(f)
-        y, f, groups = y[keep], f[keep], None if groups is None else groups[keep]
+        y, f, groups = y[keep], f[keep], None if groups is None else _group_names(groups, keep.size)[keep]
     if isinstance(metric, str):
         scored = QUICK.get(metric, class_scores if metric in CLASS_SCORES else regression_scores)
         name = "score" if metric in QUICK else metric
@@ -267,13 +267,17 @@ def _group_members(count: int, groups: np.ndarray | None) -> list[np.ndarray]:
     """Row numbers of each group, groups in the order of their names."""
     if groups is None:
         return list(np.arange(count)[:, None])
-    groups = np.asarray(groups).astype(str)
-    if groups.shape != (count,):
-        raise DomainError(f"{groups.size} groups for {count} sites: one group per site is expected")
-    names, place = np.unique(groups, return_inverse=True)
+    names, place = np.unique(_group_names(groups, count), return_inverse=True)
     if names.size < 2:
         return list(np.arange(count)[:, None])
     return [np.flatnonzero(place == number) for number in range(names.size)]
+
+
+def _group_names(groups: np.ndarray, count: int) -> np.ndarray:
+    groups = np.asarray(groups).astype(str)
+    if groups.shape != (count,):
+        raise DomainError(f"{groups.size} groups for {count} sites: one group per site is expected")
+    return groups
 
 
 def _agreement(y: np.ndarray, f: np.ndarray, rmse: float) -> dict[str, float]:

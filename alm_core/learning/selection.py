@@ -244,9 +244,7 @@ def _eliminate(
         if progress is not None:
             left = rounds_left(len(last.features), step, minimum)
             progress(fits, fits + left, f"{len(last.features)} covariates, score {last.fused_scores.mean():.3f}")
-        dropped = weakest(
-            last.mean_importance, number_to_drop(len(last.features), step, minimum), groups=redundant, keep=keep
-        )
+        dropped = weakest(last.mean_importance, number_to_drop(len(last.features), step, minimum), groups=redundant, keep=keep)
         if not dropped:
             return rounds, tuple(distinct)
         found = fit_set(tuple(name for name in last.features if name not in dropped))

@@ -20,10 +20,10 @@ from alm_core.trees.shap import shap_values
 LearnerEntry = tuple[str, str, Mapping[str, Any]]
 
 LIGHT_OPTIONS: dict[str, dict[str, Any]] = {
-    "random_forest": {"n_estimators": 150},
-    "extra_trees": {"n_estimators": 150},
-    "xgboost": {"n_estimators": 150, "learning_rate": 0.1, "max_bin": 64},
-    "catboost": {"iterations": 150, "learning_rate": 0.1, "border_count": 32},
+    "random_forest": {"n_estimators": 80},
+    "extra_trees": {"n_estimators": 80},
+    "xgboost": {"n_estimators": 100, "learning_rate": 0.1, "max_bin": 64},
+    "catboost": {"iterations": 120, "learning_rate": 0.1, "border_count": 32},
 }
 """What selection changes in the learners of the map: a ranking needs fewer trees and coarser borders than a map."""
 
@@ -93,7 +93,9 @@ def prepare(X: pd.DataFrame, y: np.ndarray, task: str, folds: Folds) -> Selectio
     splits = tuple((train, test) for _, _, train, test in folds.splits())
     n_assigned = folds.assignment.shape[-1]
     if not len(X) == len(y) == n_assigned:
-        raise SitesError(f"{len(X)} rows of covariates, {len(y)} targets and folds for {n_assigned} sites don't match: one of each a site.")
+        raise SitesError(
+            f"{len(X)} rows of covariates, {len(y)} targets and folds for {n_assigned} sites don't match: one of each a site."
+        )
     if X.columns.duplicated().any():
         raise SitesError(f"Covariates share the name {', '.join(sorted(X.columns[X.columns.duplicated()]))}: give each its own.")
     if not splits:

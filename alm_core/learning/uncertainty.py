@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from alm_core.errors import DomainError, SitesError
-from alm_core.learning.curves import effective_count, kernel_weights
+from alm_core.learning.curves import effective_count, kernel_weights, smooth_mean
 
 PARTS = 5
 MINIMUM_SITES = 10
@@ -91,7 +91,6 @@ class IntervalModel:
     sites: int = 0
     left_out: int = 0
     guaranteed: bool = True
-    details: Mapping[str, Any] = field(default_factory=dict)
 
     def bounds(
         self,
@@ -132,7 +131,6 @@ class IntervalModel:
             "sites": self.sites,
             "left_out": self.left_out,
             "guaranteed": self.guaranteed,
-            "details": dict(self.details),
         }
 
     @classmethod
@@ -145,7 +143,6 @@ class IntervalModel:
             content["sites"],
             content["left_out"],
             content["guaranteed"],
-            content["details"],
         )
 
     def _multiples(self, groups: np.ndarray | None, shape: tuple[int, ...]) -> tuple[np.ndarray | float, np.ndarray | float]:
@@ -203,7 +200,7 @@ def fit_interval(
     DomainError
         Level outside 0 to 1, or arrays that don't fit.
     SitesError
-        Fewer than ten complete pairs, or all errors zero.
+        Fewer than ten complete pairs, or nearly all errors zero.
 
     Notes
     -----
@@ -214,8 +211,9 @@ def fit_interval(
         raise DomainError(f"interval level is {level}: a coverage between 0 and 1 is expected, for example 0.9")
     value, spread, y, groups, left_out = _complete(value, spread, y, groups)
     error = y - value
-    if not np.any(error):
-        raise SitesError("every error is 0: these are not out-of-fold predictions; an interval needs honest errors")
+    # Four parts in five must hold an error to scale by, whichever part is held out.
+    if np.count_nonzero(error) <= error.size // PARTS + 1:
+        raise SitesError("nearly every error is 0: these are not out-of-fold predictions; an interval needs honest errors")
     scores = _out_of_part_scores(value, spread, error, normalise)
     quantiles = {ALL: _multiples(scores, level, asymmetric)}
     for group in [] if groups is None else np.unique(groups):
@@ -245,7 +243,7 @@ def fit_error_scale(value: np.ndarray, spread: np.ndarray | None, error: np.ndar
         return ErrorScale(floor * level, slope * level, np.array([float(value.mean())]), np.ones(1))
     grid = np.linspace(*np.quantile(value, [0.01, 0.99]), GRID_SIZE)
     kernel = kernel_weights(value, grid, width)
-    local = kernel @ (np.abs(error) / size / level) / kernel.sum(axis=1)
+    local = smooth_mean(kernel, np.abs(error) / size / level)
     count = effective_count(kernel)
     return ErrorScale(floor * level, slope * level, grid, (count * local + PRIOR_SITES) / (count + PRIOR_SITES))
 
@@ -333,14 +331,9 @@ def _out_of_part_scores(value: np.ndarray, spread: np.ndarray | None, error: np.
         held, rest = part == number, part != number
         scale = fit_error_scale(value[rest], None if spread is None else spread[rest], error[rest], normalise=normalise)
         # A constant width needs no scale of its own: the quantile alone is exact.
-        size = scale.at(value[held], None if spread is None else spread[held]) if normalise else scale_of_all(error)
+        size = scale.at(value[held], None if spread is None else spread[held]) if normalise else float(np.mean(np.abs(error)))
         scores[held] = error[held] / size
     return scores
-
-
-def scale_of_all(error: np.ndarray) -> float:
-    """Mean absolute error: the size behind a constant width."""
-    return float(np.mean(np.abs(error)))
 
 
 def _spread_share(spread: np.ndarray, error: np.ndarray) -> float:

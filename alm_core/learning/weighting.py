@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from alm_core.errors import LearnerError
-from alm_core.learning.curves import effective_count, increasing, kernel_weights, smooth_line
+from alm_core.learning.curves import effective_count, increasing, kernel_weights, smooth_line, smooth_mean
 
 METHODS = ("equal", "inverse_error", "least_squares", "bias_aware", "manual")
 GRID_SIZE = 64
@@ -127,10 +127,10 @@ def fit_bias_aware(members: np.ndarray, y: np.ndarray, *, gamma: float = 1.0, ba
 
     For each learner k, on the out-of-fold pairs: the local-linear smooth of f_k - y against f_k is shrunk towards the
     least-squares line of the same pairs by n / (n + 20), n being the effective number of sites under the kernel, and bent so
-    that v - b_k(v) never falls. The variance s_k(v)^2 of what is left is smoothed along the fused value, where its weight will be
-    read, and shrunk towards the overall variance in the same way; since the fused value needs weights in turn, that is done twice,
-    from the plain mean on. Tables stand on an even grid over the range of all members; beyond its own range a member keeps the
-    bias of its last value.
+    that v - b_k(v) never falls. The variance s_k(v)^2 of what is left is smoothed along the fused value, where its weight will
+    be read, and shrunk towards the overall variance in the same way; since the fused value needs weights in turn, that is done
+    twice, from the plain mean on. Tables stand on an even grid over the range of all members; beyond its own range a member
+    keeps the bias of its last value.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def _expected_error(member: np.ndarray, error: np.ndarray, grid: np.ndarray, wid
     smooth = smooth_line(member, error, inside, width)
     trust = smooth.count / (smooth.count + PRIOR_SITES)
     centred = member - member.mean()
-    slope = float(centred @ error) / max(float(centred @ centred), np.finfo(float).tiny)
+    slope = float((centred * error).sum()) / max(float((centred**2).sum()), np.finfo(float).tiny)
     line = error.mean() + slope * (inside - member.mean())
     return grid - increasing(grid - (trust * smooth.mean + (1 - trust) * line), smooth.count)
 
@@ -237,4 +237,5 @@ def _variance_along(value: np.ndarray, squares: np.ndarray, grid: np.ndarray, ba
         return np.repeat(overall, grid.size, axis=1)
     kernel = kernel_weights(value, np.clip(grid, value.min(), value.max()), width)
     trust = effective_count(kernel) / (effective_count(kernel) + PRIOR_SITES)
-    return trust * (squares @ kernel.T) / kernel.sum(axis=1) + (1 - trust) * overall
+    local = np.stack([smooth_mean(kernel, square) for square in squares])
+    return trust * local + (1 - trust) * overall

@@ -14,16 +14,16 @@ from alm_core.mapping import figures
 from alm_core.mapping.cog import describe_raster
 from alm_core.mapping.facts import CardFacts
 from alm_core.mapping.files import whole_file
-from alm_core.mapping.html import Markup, bars, element, join, number, percent, picture, table
+from alm_core.mapping.html import Markup, bars, element, join, level_text, number, pairs, percent, picture, table, unit_text
 
 SCHEMES = {
-    "random": "random folds",
-    "block": "spatial blocks",
-    "knndm": "kNNDM (folds as far from the sites as the map is)",
-    "survey": "one survey left out",
-    "method": "one field method left out",
-    "time": "one period left out",
-    "holdout": "hold-out",
+    "random": ("random folds", ""),
+    "block": ("spatial blocks", ""),
+    "knndm": ("kNNDM", "folds as far from the sites as the map is"),
+    "survey": ("by survey", "one survey left out"),
+    "method": ("by field method", "one field method left out"),
+    "time": ("by time", "one period left out"),
+    "holdout": ("hold-out", "sites set aside once"),
 }
 ANSWERS = {
     "random": "how well a place among the sites is predicted. It says little about the map far from them",
@@ -127,7 +127,7 @@ def _banner(facts: CardFacts) -> Markup:
 
 
 def _head(facts: CardFacts) -> Markup:
-    what = f"{facts.target}, {facts.unit}" if facts.unit else facts.target
+    what = f"{facts.target}, {unit_text(facts.unit)}" if facts.unit else facts.target
     facts_line = " · ".join(part for part in (what, facts.time, facts.area) if part)
     return element(
         "header",
@@ -139,15 +139,15 @@ def _head(facts: CardFacts) -> Markup:
 
 
 def _tiles(facts: CardFacts) -> Markup:
-    scores, under = facts.fused_scores(facts.headline), SCHEMES.get(facts.headline, facts.headline).split(" (")[0]
+    scores, under = facts.fused_scores(facts.headline), _scheme(facts.headline)
     tiles = []
     for metric in ("r2", "rmse") if facts.task == "regression" else ("overall_accuracy", "kappa"):
         if metric in scores:
-            unit = facts.unit if metric in IN_UNIT else ""
+            unit = unit_text(facts.unit) if metric in IN_UNIT else ""
             label = f"{METRICS[metric]} by {under}{_range_text(scores, metric)}"
-            tiles.append((f"{number(scores[metric])} {unit}".strip(), label))
+            tiles.append((join([number(scores[metric]), element("small", unit) if unit else ""]), label))
     if facts.interval_level is not None and "picp" in scores:
-        tiles.append((percent(scores["picp"], 1), f"of held-out sites inside their {percent(facts.interval_level, 1)} interval"))
+        tiles.append((percent(scores["picp"], 1), f"of held-out sites inside their {level_text(facts.interval_level)} interval"))
     mapped = facts.counts.get("mapped", 0)
     if mapped and facts.uncertainty is not None:
         tiles.append((percent(mapped - facts.counts.get("outside", 0), mapped), "of the map inside the area of applicability"))
@@ -185,23 +185,23 @@ def _quality(facts: CardFacts) -> Markup:
     if not schemes:
         return Markup("")
     shown = [name for name in METRICS if any(name in facts.fused_scores(scheme) for scheme in schemes)]
-    heads = [f"{METRICS[name]}{f' ({facts.unit})' if name in IN_UNIT and facts.unit else ''}" for name in shown]
+    heads = [_metric_head(name, facts.unit) for name in shown]
     rows = [_score_row(facts, scheme, shown) for scheme in schemes]
     marked = [place for place, scheme in enumerate(schemes) if scheme == facts.headline]
     answer = ANSWERS.get(facts.headline)
     sentence = [
-        element("strong", f"{SCHEMES.get(facts.headline, facts.headline).split(' (')[0]} answers for this map"),
+        element("strong", f"{_scheme(facts.headline)} answers for this map"),
         f": it measures {answer}." if answer else ".",
         " The other schemes are given for comparison with published figures.",
     ]
     metric = "r2" if facts.task == "regression" else "overall_accuracy"
     points = {
-        SCHEMES.get(scheme, scheme).split(" (")[0]: _score_point(facts.fused_scores(scheme), metric)
+        _scheme(scheme): _score_point(facts.fused_scores(scheme), metric)
         for scheme in schemes
         if metric in facts.fused_scores(scheme)
     }
-    headline = SCHEMES.get(facts.headline, facts.headline).split(" (")[0]
-    png = figures.scores_figure(points, label=f"{METRICS[metric]} of the fused map", headline=headline) if points else None
+    label = f"{METRICS[metric]} of the fused map"
+    png = figures.scores_figure(points, label=label, headline=_scheme(facts.headline)) if points else None
     return join(
         [
             element("h2", "How good it is"),
@@ -221,12 +221,16 @@ def _quality(facts: CardFacts) -> Markup:
 def _score_row(facts: CardFacts, scheme: str, shown: list[str]) -> list[Any]:
     scores = facts.fused_scores(scheme)
     tag = element("span", "answers for the map", class_="tag") if scheme == facts.headline else ""
-    cells: list[Any] = [join([element("span", SCHEMES.get(scheme, scheme)), tag])]
+    about = SCHEMES.get(scheme, (scheme, ""))[1]
+    cells: list[Any] = [join([element("span", _scheme(scheme)), tag, element("small", about) if about else ""])]
     for name in shown:
         value = percent(scores[name], 1) if name == "picp" and name in scores else number(scores.get(name))
         cells.append(
             join(
-                [element("span", value), element("small", _range_text(scores, name).strip()) if _has_range(scores, name) else ""]
+                [
+                    element("span", value),
+                    element("small", _range_text(scores, name).strip(" ()")) if _has_range(scores, name) else "",
+                ]
             )
         )
     return cells
@@ -239,8 +243,10 @@ def _members_table(facts: CardFacts, metric: str) -> Markup:
     shown = [name for name in METRICS if all(name in scores for scores in columns.values())]
     rows = [[name, *(number(scores[part]) for part in shown)] for name, scores in columns.items()]
     marked = [place for place, name in enumerate(columns) if name == "fused"]
-    title = f"Members and baselines by {SCHEMES.get(facts.headline, facts.headline).split(' (')[0]}"
-    body = table(["prediction", *(METRICS[name] for name in shown)], rows, numbers=range(1, len(shown) + 1), marked=marked)
+    title = f"Members and baselines by {_scheme(facts.headline)}"
+    body = table(
+        ["prediction", *(_metric_head(name, facts.unit) for name in shown)], rows, numbers=range(1, len(shown) + 1), marked=marked
+    )
     return join([element("h3", title), body])
 
 
@@ -290,7 +296,7 @@ def _width_map(facts: CardFacts) -> Markup:
     width = figures.Preview(high.values - low.values, high.grid, high.unit)
     if not (width.values == width.values).any():
         return Markup("")
-    level = f"{percent(facts.interval_level, 1)} " if facts.interval_level else ""
+    level = f"{level_text(facts.interval_level)} " if facts.interval_level else ""
     png = figures.map_figure(width, label="interval width", palette="cividis", width=7)
     return picture(png, alt="Map of the interval width", caption=f"Width of the {level}prediction interval.")
 
@@ -325,7 +331,7 @@ def _sources(facts: CardFacts) -> Markup:
                 one.unit,
                 one.source,
                 "yes" if one.used else "no",
-                *([percent(one.importance or 0.0, total)] if total else []),
+                *([percent(one.importance, total) if one.importance else "\N{EN DASH}"] if total else []),
             ]
             for one in ordered
         ]
@@ -345,9 +351,8 @@ def _sources(facts: CardFacts) -> Markup:
 def _fusion(facts: CardFacts) -> Markup:
     if not facts.weights and not facts.fusion:
         return Markup("")
-    rows = [[name, text] for name, text in facts.fusion.items()]
     left = join([element("h3", "Mean weight of each member"), bars(facts.weights)]) if facts.weights else ""
-    right = join([element("h3", "Settings"), table(["", ""], rows)]) if rows else ""
+    right = join([element("h3", "Settings"), pairs(facts.fusion)]) if facts.fusion else ""
     return join(
         [
             element("h2", "How the members became one map"),
@@ -371,14 +376,13 @@ def _provenance(facts: CardFacts) -> Markup:
         "seed": "" if facts.seed is None else str(facts.seed),
         "created": facts.created,
     }
-    rows = [[name, element("code", text)] for name, text in head.items() if text]
-    inputs = [[name, element("code", text)] for name, text in sorted(facts.hashes.items())]
+    inputs = {name: element("code", text) for name, text in sorted(facts.hashes.items())}
     versions = " · ".join(f"{name} {version}" for name, version in facts.versions.items())
     return join(
         [
             element("h2", "Provenance"),
-            table(["", ""], rows),
-            join([element("h3", "Inputs (SHA-256)"), table(["input", "content"], inputs)]) if inputs else "",
+            pairs({name: element("code", text) for name, text in head.items() if text}),
+            join([element("h3", "Inputs (SHA-256)"), pairs(inputs)]) if inputs else "",
             element("p", f"Made with {versions}.") if versions else "",
             element("footer", "Active Layer Mapper. This page needs nothing from the internet."),
         ]
@@ -394,6 +398,16 @@ def _band(path: Path | None, name: str) -> int:
         return 0
     names = [band["name"] for band in describe_raster(path)["bands"]]
     return names.index(name) + 1 if name in names else 0
+
+
+def _scheme(name: str) -> str:
+    return SCHEMES.get(name, (name, ""))[0]
+
+
+def _metric_head(metric: str, unit: str) -> Markup:
+    """Name of a score, with its unit in small print below."""
+    below = element("small", unit_text(unit)) if metric in IN_UNIT and unit else ""
+    return join([element("span", METRICS[metric]), below])
 
 
 def _has_range(scores: Any, metric: str) -> bool:

@@ -118,7 +118,7 @@ class Encoding:
             fitting = float(finite.max()) / np.iinfo(self.dtype).max if finite.size else self.scale[band]
             hint = f"Use float32, or a scale of at least {fitting * 1.05:.2g}."
         raise DomainError(
-            f"Band {band + 1} holds {int(bad.sum())} values, such as {found[0]!r}, that {self.dtype} with scale "
+            f"Band {band + 1} holds {int(bad.sum())} values, such as {float(found[0]):.6g}, that {self.dtype} with scale "
             f"{self.scale[band]}, offset {self.offset[band]} and nodata {self.nodata} can't store. {hint}"
         )
 

@@ -18,6 +18,7 @@ from rasterio.enums import Resampling
 
 from alm_core.grid import Grid
 from alm_core.mapping.cog import open_raster
+from alm_core.mapping.html import unit_text
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE, YELLOW, GREY = (
     "#0072B2",
@@ -35,6 +36,7 @@ MAXIMUM_PIXELS = 900
 DOTS_PER_INCH = 150
 STRETCH = (2, 98)
 NICE = (1, 2, 5)
+SMOOTH_PIXELS = 5
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def map_figure(
     west, east, south, north = layer.extent
     aspect = 1 / math.cos(math.radians((south + north) / 2)) if layer.grid.is_geographic and abs(south + north) < 179 else 1.0
     height = width * 0.86 * min(1.4, max(0.3, (north - south) * aspect / (east - west))) + 0.6
-    with matplotlib.rc_context({"hatch.linewidth": 0.5}):
+    with matplotlib.rc_context({"hatch.linewidth": 0.6}):
         figure, axes = _figure(width, height)
         axes.set_facecolor(LAND)
         handles = _draw_classes(axes, layer, classes) if classes else _draw_numbers(figure, axes, layer, label, palette)
@@ -217,8 +219,13 @@ def _png(figure: Any) -> bytes:
 
 
 def _unit_text(unit: str) -> str:
-    # A dollar sign would start a formula.
-    return f" ({unit.replace('$', chr(92) + '$')})" if unit and unit != "1" else ""
+    shown = _plain(unit_text(unit))
+    return f" ({shown})" if shown else ""
+
+
+def _plain(text: str) -> str:
+    """Text without the dollar signs that would start a formula."""
+    return text.replace("$", r"\$")
 
 
 def _draw_numbers(figure: Any, axes: Any, layer: Preview, label: str, palette: str) -> list[Any]:
@@ -234,7 +241,7 @@ def _draw_numbers(figure: Any, axes: Any, layer: Preview, label: str, palette: s
         below, above = finite.min() < low, finite.max() > high
         extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get((bool(below), bool(above)), "neither")
     bar = figure.colorbar(image, ax=axes, shrink=0.75, pad=0.015, extend=extend, aspect=28)
-    bar.set_label(f"{label}{_unit_text(layer.unit)}", fontsize=9, color=INK)
+    bar.set_label(f"{_plain(label)}{_unit_text(layer.unit)}", fontsize=9, color=INK)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
     return []
@@ -260,24 +267,27 @@ def _draw_classes(axes: Any, layer: Preview, classes: Mapping[str, str]) -> list
         origin="upper",
         zorder=1,
     )
-    return [Patch(color=colour, label=label) for colour, label in zip(colours, classes.values(), strict=True)]
+    return [Patch(color=colour, label=_plain(label)) for colour, label in zip(colours, classes.values(), strict=True)]
 
 
 def _hatch(axes: Any, layer: Preview, outside: np.ndarray) -> Any:
     from matplotlib.patches import Patch
+    from scipy.ndimage import uniform_filter
 
     west, east, south, north = layer.extent
     rows, columns = outside.shape
     x = west + (np.arange(columns) + 0.5) * (east - west) / columns
     y = north - (np.arange(rows) + 0.5) * (north - south) / rows
     veil = np.zeros((*outside.shape, 4))
-    veil[outside] = (1, 1, 1, 0.45)
+    veil[outside] = (1, 1, 1, 0.55)
     axes.imshow(veil, extent=layer.extent, interpolation="nearest", origin="upper", zorder=2)
     if min(outside.shape) > 1:  # a contour needs two rows and two columns
-        drawn = axes.contourf(x, y, outside.astype(float), levels=[0.5, 1.5], colors="none", hatches=["//////"], zorder=3)
-        drawn.set_edgecolor(RED)
+        # Hatching single pixels would only darken them: the veil shows those, the hatch shows areas.
+        smooth = uniform_filter(outside.astype(float), SMOOTH_PIXELS)
+        drawn = axes.contourf(x, y, smooth, levels=[0.5, 1.5], colors="none", hatches=["//////"], zorder=3)
+        drawn.set_edgecolor(INK)
         drawn.set_linewidth(0)
-    return Patch(facecolor="white", edgecolor=RED, hatch="//////", linewidth=0, label="outside the area of applicability")
+    return Patch(facecolor="white", edgecolor=INK, hatch="//////", linewidth=0, label="outside the area of applicability")
 
 
 def _ticks(axes: Any, grid: Grid) -> None:

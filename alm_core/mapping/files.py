@@ -18,6 +18,9 @@ from rasterio.errors import RasterioError
 
 from alm_core.errors import WorkspaceError
 
+MARK_LENGTH = 32
+"""Hexadecimal digits between the name of a file and its suffix while it is written."""
+
 
 @contextlib.contextmanager
 def whole_file(path: str | Path, *, bytes_needed: int | None = None) -> Iterator[Path]:
@@ -52,6 +55,24 @@ def whole_file(path: str | Path, *, bytes_needed: int | None = None) -> Iterator
         raise WorkspaceError(_refusal(path, fault, bytes_needed)) from fault
     finally:
         _remove_all(temporary)
+
+
+def remove_leftovers(folder: Path, stem: str = "*") -> int:
+    """Remove what a killed program left half written in a folder; returns how many files.
+
+    Only for folders that one program at a time writes to: another one's files in flight look the same.
+
+    Parameters
+    ----------
+    folder : Path
+    stem : str
+        Stem of the file that was to be written, or a pattern of it.
+    """
+    mark = "[0-9a-f]" * MARK_LENGTH
+    parts = sorted(Path(folder).glob(f".{stem}.{mark}*"))
+    for part in parts:
+        part.unlink(missing_ok=True)
+    return len(parts)
 
 
 def _to_disk(path: Path) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import html
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+EXPONENT = re.compile(r"([A-Za-z°µ])(-?\d+)(?![A-Za-z\d])")
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Markup(str):
@@ -57,6 +61,12 @@ def table(
     return element("div", whole, class_="scroll")
 
 
+def pairs(values: Mapping[str, Any]) -> Markup:
+    """Names and what they stand for, as a table without a head."""
+    rows = [element("tr", element("th", name, scope="row"), element("td", value)) for name, value in values.items()]
+    return element("table", element("tbody", join(rows)), class_="pairs")
+
+
 def picture(png: bytes | None, *, alt: str, caption: Any) -> Markup:
     """An image inside the page; nothing where there is none."""
     if png is None:
@@ -96,12 +106,36 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:.{min(places, 4)}f}"
 
 
+def unit_text(unit: str) -> str:
+    """A unit with raised exponents.
+
+    Examples
+    --------
+    >>> unit_text("m3 m-3"), unit_text("1"), unit_text("kg m-2 s-1")
+    ('m³ m⁻³', '', 'kg m⁻² s⁻¹')
+    """
+    if unit == "1":
+        return ""
+    return EXPONENT.sub(lambda found: found[1] + found[2].translate(RAISED), unit)
+
+
+def level_text(level: float) -> str:
+    """A level in percent without needless decimals.
+
+    Examples
+    --------
+    >>> level_text(0.9), level_text(0.975)
+    ('90\xa0%', '97.5\xa0%')
+    """
+    return f"{round(100 * level, 6):g}\N{NO-BREAK SPACE}%"
+
+
 def percent(part: float, whole: float) -> str:
     """A share in percent; a dash for a share of nothing.
 
     Examples
     --------
     >>> percent(1, 8), percent(0, 0)
-    ('12.5 %', '–')
+    ('12.5\xa0%', '–')
     """
-    return f"{100 * part / whole:.1f} %" if whole else "–"
+    return f"{100 * part / whole:.1f}\N{NO-BREAK SPACE}%" if whole else "–"

@@ -18,7 +18,7 @@ from rasterio.errors import RasterioError
 
 from alm_core.errors import LedgerError
 from alm_core.grid import Block, Grid
-from alm_core.mapping.files import whole_file
+from alm_core.mapping.files import remove_leftovers, whole_file
 
 RECORD = "ledger.json"
 LAYOUT = 1
@@ -80,6 +80,7 @@ class BlockLedger:
             The blocks in the folder were made from other inputs, or their record is damaged or missing.
         """
         folder = Path(folder)
+        remove_leftovers(folder)
         wanted = {"layout": LAYOUT, "fingerprint": fingerprint, "layers": list(layers), "grid": grid.to_dict()}
         # Through JSON, so that tuples and lists compare as equal.
         wanted = json.loads(json.dumps(wanted))

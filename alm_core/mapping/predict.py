@@ -19,6 +19,7 @@ from alm_core.errors import LearnerError
 from alm_core.grid import Block, Grid
 from alm_core.mapping.block import BlockPrediction, MapCounts, Predictor, empty_prediction, predict_block
 from alm_core.mapping.cog import CogResult, write_cog
+from alm_core.mapping.files import remove_leftovers
 from alm_core.mapping.ledger import BlockLedger
 from alm_core.mapping.products import (
     ClassCodes,
@@ -172,6 +173,7 @@ def map_blocks(
                 _tell(progress, done, total, f"block {done} of {len(blocks)}")
     paths = {}
     for done, product in enumerate(products, start=len(blocks) + 1):
+        remove_leftovers(folder, product.name)
         tagged = {**(tags or {}), **_class_tags(product, codes)}
         paths[product.name] = write_product(ledger, product, folder, tags=tagged, compression=compression).path
         _tell(progress, done, total, f"{product.name}.tif")

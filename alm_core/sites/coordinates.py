@@ -74,6 +74,8 @@ def to_longitude_latitude(
         notes.append(f"{missing.sum()} site(s) with a sentinel as a coordinate: taken as missing ({name_rows(rows[missing])})")
         x[missing] = y[missing] = np.nan
     known = np.isfinite(x) & np.isfinite(y)
+    if not known.all():
+        notes.append(f"{(~known).sum()} site(s) without coordinates ({name_rows(rows[~known])})")
     longitude, latitude = _transform(x, y, crs)
     wrong_order = _swapped(longitude, latitude, _transform(y, x, crs), bounds, known)
     if wrong_order:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from pyproj import Transformer
 
 from alm_core.covariates.extraction import extract
 from alm_core.covariates.raster import open_raster
@@ -51,6 +52,7 @@ def stage_covariates(context: Context) -> list[Path]:
         context.folder / "covariates",
         mask_path=context.study.file(options.grid.mask) if options.grid.mask else None,
         mask_values=options.grid.mask_values,
+        mask_crs=options.grid.crs,
         progress=context.report,
         workers=context.workers,
     )
@@ -69,9 +71,17 @@ def read_table(study: Study, grid: Grid | None = None) -> SiteTable:
         value_unit=options.value_unit,
         sentinels=options.sentinels,
         conversion=options.conversion.model_dump() if options.conversion else None,
-        bounds=grid.bounds if grid is not None and grid.is_geographic else None,
-        task=study.options.target.task,
+        repeats=options.repeats,
+        bounds=geographic_bounds(grid) if grid is not None else None,
+        value_maximum=study.options.target.maximum,
     )
+
+
+def geographic_bounds(grid: Grid) -> tuple[float, float, float, float]:
+    """West, south, east, north of a grid in degrees."""
+    if grid.is_geographic:
+        return grid.bounds
+    return Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform_bounds(*grid.bounds)
 
 
 def stage_sites(context: Context) -> list[Path]:
@@ -88,10 +98,13 @@ def stage_sites(context: Context) -> list[Path]:
         cell_index=cells,
         inside_mask=mask_at(stack, cells),
         features=features,
+        grid=stack.grid,
+        task=options.target.task,
+        categorical=tuple(name for name, kind in stack.kinds.items() if kind == "categorical"),
     )
     kept = screened.frame["kept"].to_numpy(bool)
     samples = make_samples(screened.frame[kept], features[kept], x[kept], y[kept])
-    check_target(samples.target, options.target.task)
+    check_target(samples.target, options.target.task, name=options.target.name)
     if len(samples) < options.validation.folds:
         raise SitesError(
             f"{len(samples)} sites are left after screening, fewer than the {options.validation.folds} folds. "

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from alm_core.errors import LearnerError
-from alm_core.trees.ensemble import RawTree, TreeEnsemble, assemble
+from alm_core.trees.ensemble import RawTree, TreeEnsemble, assemble, positional_names
 
 # Loss -> link between the sum of the leaves and the prediction.
 LINKS = {
@@ -66,10 +67,9 @@ def _as_json(model: Any) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _feature_names(names: list[str]) -> list[str]:
-    """CatBoost calls nameless columns 0, 1, ...: every room calls them f0, f1, ..."""
-    numbered = [str(i) for i in range(len(names))]
-    return [f"f{name}" for name in names] if names == numbered else names
+def _feature_names(names: list[str]) -> Sequence[str]:
+    """CatBoost calls nameless columns 0, 1, ..."""
+    return positional_names(len(names)) if names == [str(i) for i in range(len(names))] else names
 
 
 def _trees(content: dict[str, Any], scale: float) -> list[RawTree]:
@@ -91,7 +91,9 @@ def _oblivious(tree: dict[str, Any], scale: float, column: dict[int, int], missi
     splits = list(reversed(tree["splits"] or []))
     depth = len(splits)
     if depth > MAXIMUM_DEPTH:
-        raise LearnerError(f"The CatBoost trees have depth {depth}; the compiled form takes up to {MAXIMUM_DEPTH}. Use a smaller depth.")
+        raise LearnerError(
+            f"The CatBoost trees have depth {depth}; the compiled form takes up to {MAXIMUM_DEPTH}. Use a smaller depth."
+        )
     levels = np.repeat(np.arange(depth + 1), 2 ** np.arange(depth + 1))
     inner = levels < depth
     node = np.arange(len(levels))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from alm_core.errors import LearnerError
-from alm_core.trees.ensemble import RawTree, TreeEnsemble, assemble
+from alm_core.trees.ensemble import RawTree, TreeEnsemble, assemble, positional_names
 
 FORESTS = {
     "RandomForestRegressor": "regression",
@@ -29,6 +30,7 @@ def compile_ensemble(model: Any, *, feature_names: Sequence[str] | None = None) 
     ----------
     model : RandomForest*, ExtraTrees* (scikit-learn), XGB* or Booster (XGBoost), CatBoost*
         Fitted; regression or classification with one target. With early stopping the trees up to the best round are taken.
+        A `TreeEnsemble` is given back.
     feature_names : sequence of str, optional
         Names of the columns. Default: those that the model was fitted with, else ``f0, f1, ...``.
 
@@ -50,6 +52,8 @@ def compile_ensemble(model: Any, *, feature_names: Sequence[str] | None = None) 
     >>> bool(np.allclose(compile_ensemble(forest).predict(X), forest.predict(X)))
     True
     """
+    if isinstance(model, TreeEnsemble):
+        return model if feature_names is None else _renamed(model, feature_names)
     kinds = {(base.__module__.split(".")[0], base.__name__) for base in type(model).__mro__}
     forest = next((name for name in FORESTS if ("sklearn", name) in kinds), None)
     if forest is not None:
@@ -71,11 +75,10 @@ def compile_ensemble(model: Any, *, feature_names: Sequence[str] | None = None) 
 
 
 def _renamed(ensemble: TreeEnsemble, feature_names: Sequence[str]) -> TreeEnsemble:
-    from dataclasses import replace
-
     if len(feature_names) != ensemble.n_features:
         raise LearnerError(
-            f"{len(feature_names)} feature names were given for a model of {ensemble.n_features} features. Give one name per column."
+            f"{len(feature_names)} feature names were given for a model of {ensemble.n_features} features. "
+            "Give one name per column."
         )
     return replace(ensemble, feature_names=tuple(str(name) for name in feature_names))
 
@@ -106,7 +109,7 @@ def _compile_forest(model: Any, task: str) -> TreeEnsemble:
         link="identity",
         task=task,
         source=type(model).__name__,
-        feature_names=getattr(model, "feature_names_in_", [f"f{i}" for i in range(model.n_features_in_)]),
+        feature_names=getattr(model, "feature_names_in_", positional_names(model.n_features_in_)),
         classes=getattr(model, "classes_", ()),
     )
 

@@ -103,7 +103,7 @@ class TreeEnsemble:
             If the number, the names or the order of the columns differ from those of the training.
         """
         if isinstance(X, pd.DataFrame):
-            self._check_names([str(name) for name in X.columns])
+            self.check_names([str(name) for name in X.columns])
         array = np.ascontiguousarray(X, dtype=np.float32)
         if array.ndim != 2 or array.shape[1] != self.n_features:
             raise LearnerError(
@@ -112,7 +112,9 @@ class TreeEnsemble:
             )
         return array
 
-    def _check_names(self, names: list[str]) -> None:
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raise LearnerError where `names` are not the columns of the training, in their order."""
+        names = list(names)
         if names == list(self.feature_names):
             return
         missing = [name for name in self.feature_names if name not in names]
@@ -185,6 +187,11 @@ class TreeEnsemble:
             "features": list(self.feature_names),
             "classes": list(self.classes),
         }
+
+
+def positional_names(count: int) -> tuple[str, ...]:
+    """Names of columns that have none: f0, f1, ..."""
+    return tuple(f"f{i}" for i in range(count))
 
 
 def apply_link(margin: np.ndarray, link: str, task: str) -> np.ndarray:

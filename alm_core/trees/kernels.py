@@ -64,9 +64,7 @@ def sum_of_leaves(feature, cut, left, right, value, missing_left, roots, output,
                 node = roots[tree]
                 while feature[node] >= 0:
                     x = rows[row, feature[node]]
-                    if x <= cut[node] or (x != x and missing_left[node]):
-                        node = left[node]
-                    else:
-                        node = right[node]
+                    goes_left = x <= cut[node] or (x != x and missing_left[node])
+                    node = left[node] if goes_left else right[node]
                 for j in range(width):
                     total[row, column + j] += value[node, j]

@@ -57,7 +57,9 @@ def load_ensemble(path: Path) -> TreeEnsemble:
             header = json.loads(str(file["header"]))
             arrays = {name: file[name] for name in ARRAYS}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as fault:
-        raise ModelFileError(f"{path} can't be read as a tree ensemble ({fault}). It is damaged: train the model again.") from fault
+        raise ModelFileError(
+            f"{path} can't be read as a tree ensemble ({fault}). It is damaged: train the model again."
+        ) from fault
     _check_header(header, path)
     _check_arrays(arrays, header, path)
     texts = {name: tuple(header[name]) if isinstance(header[name], list) else header[name] for name in TEXTS}
@@ -80,7 +82,12 @@ def _check_arrays(arrays: dict[str, np.ndarray], header: dict, path: Path) -> No
     """Refuse nodes that would lead a walk outside the arrays or round in a circle."""
     n, n_trees = arrays["feature"].size, arrays["roots"].size
     shapes = dict.fromkeys(("feature", "cut", "left", "right", "cover", "missing_left"), (n,))
-    shapes |= {"roots": (n_trees,), "output": (n_trees,), "base": (arrays["base"].size,), "value": (n, *arrays["value"].shape[1:2])}
+    shapes |= {
+        "roots": (n_trees,),
+        "output": (n_trees,),
+        "base": (arrays["base"].size,),
+        "value": (n, *arrays["value"].shape[1:2]),
+    }
     sound = n > 0 and n_trees > 0 and arrays["value"].ndim == 2
     sound = sound and all(arrays[name].shape == shape for name, shape in shapes.items())
     sound = sound and all(arrays[name].dtype == kind for name, kind in ARRAYS.items())
@@ -101,4 +108,6 @@ def _are_trees(arrays: dict[str, np.ndarray], n_features: int) -> bool:
         return False
     parents = np.bincount(np.concatenate([left[inner], right[inner], roots]), minlength=n)
     outputs = arrays["output"]
-    return bool(np.all(parents == 1) and np.all(outputs >= 0) and np.all(outputs + arrays["value"].shape[1] <= arrays["base"].size))
+    return bool(
+        np.all(parents == 1) and np.all(outputs >= 0) and np.all(outputs + arrays["value"].shape[1] <= arrays["base"].size)
+    )

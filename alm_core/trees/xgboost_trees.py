@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from alm_core.errors import LearnerError
-from alm_core.trees.ensemble import RawTree, TreeEnsemble, assemble
+from alm_core.trees.ensemble import RawTree, TreeEnsemble, assemble, positional_names
 
 # Objective -> link between the sum of the leaves and the prediction.
 LINKS = {
@@ -45,7 +45,7 @@ def compile_xgboost(model: Any) -> TreeEnsemble:
         link=link,
         task=task,
         source=type(model).__name__,
-        feature_names=learner["feature_names"] or [f"f{i}" for i in range(n_features)],
+        feature_names=learner["feature_names"] or positional_names(n_features),
         classes=list(getattr(model, "classes_", range(n_classes))) if n_classes else (),
     )
 

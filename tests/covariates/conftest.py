@@ -37,7 +37,9 @@ def make_stack(tmp_path: Path, grid: Grid) -> Callable[..., Stack]:
 
     def make(arrays: dict[str, np.ndarray], *, derived=(), kinds=None, on: Grid = grid, **options: object) -> Stack:
         layers = [
-            LayerSource(name=name, path=write_raster(tmp_path / f"in_{name}.tif", array, on), kind=(kinds or {}).get(name, "continuous"))
+            LayerSource(
+                name=name, path=write_raster(tmp_path / f"in_{name}.tif", array, on), kind=(kinds or {}).get(name, "continuous")
+            )
             for name, array in arrays.items()
         ]
         return stage(layers, derived, on, tmp_path / options.pop("folder", "stack"), **options)

@@ -172,6 +172,9 @@ def test_same_crs_and_offsets():
 def test_block_without_overlap_is_nan(tmp_path, grid, relief):
     """Blocks beyond the raster are NaN, reprojected or not."""
     path = write_raster(tmp_path / "a.tif", relief, grid)
-    for target in (Grid.from_bounds((10, 10, 11, 11), 0.03125, crs="EPSG:4326"), Grid.from_bounds((3e6, 0, 4e6, 1e6), 1e5, crs=ALBERS)):
+    for target in (
+        Grid.from_bounds((10, 10, 11, 11), 0.03125, crs="EPSG:4326"),
+        Grid.from_bounds((3e6, 0, 4e6, 1e6), 1e5, crs=ALBERS),
+    ):
         values, _, _ = aligned(path, target, minimum=0.0)
         assert np.isnan(values).all()

@@ -81,7 +81,9 @@ def test_sidecars_are_not_read(tmp_path, grid, relief):
     path = write_raster(tmp_path / "layer.tif", relief, grid)
     write_raster(tmp_path / "real.tif", relief[:30, :40], grid)
     (tmp_path / "layer.tif.ovr").write_text(VRT.replace("80", "40").replace("60", "30"))
-    (tmp_path / "layer.tif.aux.xml").write_text('<PAMDataset><PAMRasterBand band="1"><NoDataValue>1</NoDataValue></PAMRasterBand></PAMDataset>')
+    (tmp_path / "layer.tif.aux.xml").write_text(
+        '<PAMDataset><PAMRasterBand band="1"><NoDataValue>1</NoDataValue></PAMRasterBand></PAMDataset>'
+    )
     with open_raster(path) as dataset:
         assert dataset.overviews(1) == []
         assert dataset.nodata is None

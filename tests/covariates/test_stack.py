@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -279,6 +280,21 @@ def test_a_folder_that_cannot_be_made(tmp_path, grid, relief):
         stage([LayerSource(name="a", path=path)], [], grid, tmp_path / "stack")
 
 
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, grid, relief):
+    """Where a file can't grow any more the staging ends with a WorkspaceError, and nothing half written stays."""
+    resource = pytest.importorskip("resource", reason="limits of file size are a Unix thing")
+    noisy = relief + np.random.default_rng(0).normal(size=grid.shape).astype(np.float32)
+    path = write_raster(tmp_path / "a.tif", noisy, grid)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, hard))
+    try:
+        with pytest.raises(WorkspaceError, match="disk"):
+            stage([LayerSource(name="a", path=path)], [], grid, tmp_path / "stack", block_size=16)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [file.name for file in (tmp_path / "stack").iterdir()] == ["mask.tif"]
+
+
 def test_a_damaged_source_found_late_names_layer_and_leaves_nothing(make_stack, tmp_path, grid, relief):
     """Damage that the checks can't see (a tile overwritten) ends the staging with the file and band."""
     noisy = relief + np.random.default_rng(0).normal(size=grid.shape).astype(np.float32)
@@ -297,7 +313,9 @@ def test_a_damaged_source_found_late_names_layer_and_leaves_nothing(make_stack, 
 def test_real_plateau_grids_stage_together(tmp_path, shared_data):
     """Real layers of the plateau come onto a grid of another CRS with plausible numbers, lakes and all."""
     folder = shared_data / "grids_qtp_0p05"
-    target = Grid.from_bounds((-1_500_000, 3_300_000, -500_000, 4_100_000), 10_000, crs="+proj=aea +lat_1=25 +lat_2=47 +lon_0=105")
+    target = Grid.from_bounds(
+        (-1_500_000, 3_300_000, -500_000, 4_100_000), 10_000, crs="+proj=aea +lat_1=25 +lat_2=47 +lon_0=105"
+    )
     layers = [
         LayerSource(name="elevation", path=folder / "elevation_m.tif", group="terrain", resampling="average"),
         LayerSource(name="koppen", path=folder / "koppen_code.tif", kind="categorical"),
@@ -311,3 +329,19 @@ def test_real_plateau_grids_stage_together(tmp_path, shared_data):
     assert set(np.unique(codes[np.isfinite(codes)])) <= set(range(1, 33))
     assert 0 < stack.report["slope"]["mean"] < 10
     assert 0.4 < stack.report["mask"]["cells_inside_mask"] / target.size < 1
+
+
+def test_real_rasters_without_crs_stage_where_the_study_names_it(tmp_path, shared_data):
+    """The Meuse layers carry no CRS: refused as they are, staged bit for bit with the CRS that the study gives."""
+    folder = shared_data / "benchmark_meuse"
+    grid = Grid("EPSG:28992", (40.0, 0.0, 178440.0, 0.0, -40.0, 333760.0), (104, 78))
+    layers = [
+        LayerSource(name="dem", path=folder / "dem.tif"),
+        LayerSource(name="flood", path=folder / "ffreq.tif", kind="categorical"),
+    ]
+    with pytest.raises(CrsError, match="2 faults"):
+        stage(layers, [], grid, tmp_path / "stack")
+    stack = stage([replace(layer, crs="EPSG:28992") for layer in layers], [], grid, tmp_path / "stack", block_size=32)
+    stored = read_raster(folder / "dem.tif")
+    np.testing.assert_array_equal(read_raster(stack.file("dem")), np.where(stored == -99999, np.nan, stored))
+    assert stack.report["flood"]["maximum"] == 3

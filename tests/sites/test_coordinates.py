@@ -81,6 +81,7 @@ def test_sentinels_are_missing():
     assert list(np.isnan(found.longitude)) == [True, False, True]
     assert list(np.isnan(found.latitude)) == [True, False, True]
     assert "2 site(s) with a sentinel" in found.notes[0]
+    assert found.notes[1] == "2 site(s) without coordinates (row 2, row 4)"
 
 
 def test_projected_coordinates_are_transformed():

@@ -72,7 +72,10 @@ RULE_CASES = {
     "maximum": ({"value": 1.2}, {"maximum": 1.0}, "value 1.2 is above the maximum 1", 1.2),
     "porosity": ({"porosity": 0.1, "value": 0.25}, {"porosity_bound": True}, "above the porosity 0.100", 0.15),
     "depth": (
-        {"depth_top": 0.2, "depth_bottom": 0.4}, {"depth_minimum_m": 1, "depth_maximum_m": 40}, "depth 0.3 m, expected 1 to 40", 0.3,
+        {"depth_top": 0.2, "depth_bottom": 0.4},
+        {"depth_minimum_m": 1, "depth_maximum_m": 40},
+        "depth 0.3 m, expected 1 to 40",
+        0.3,
     ),
     "season": ({"date": pd.Timestamp("2012-06-01")}, {"season_months": [9, 10]}, "measured in month 6, season is month 9, 10", 6),
     "years": ({"date": pd.Timestamp("2008-09-01")}, {"first_year": 2009}, "year 2008, expected from 2009 on", 2008),
@@ -199,9 +202,13 @@ def test_neighbour_outlier():
     frame["value"] = 0.1 + 0.4 * wetness + 0.01 * rng.standard_normal(80)
     frame.loc[78, "value"] = 0.08
     features = pd.DataFrame({"wetness": wetness * 1e6, "flat": 1.0, "code": rng.permutation(80) * 1e3})
-    table = run(frame, features=features, categorical=["code"])
+    table = run(frame, features=features, categorical=["code"], neighbour_floor=0.25)
     assert table.frame["rule"].tolist() == ["neighbour_outlier" if site == 78 else "" for site in range(80)]
     assert "12 sites with the most similar covariates" in table.frame["reason"][78]
+    # the 12 nearest of site 78 are 79 and 67 to 77; they agree so well that the floor is their spread
+    spread = 1.4826 * np.median(np.abs(frame["value"] - frame["value"].median()))
+    expected = abs(0.08 - frame["value"][[*range(67, 78), 79]].median()) / (0.25 * spread)
+    assert table.frame["rule_value"][78] == pytest.approx(expected)
     assert run(frame, features=features, categorical=["code"], task="classification").frame["kept"].all()
 
 

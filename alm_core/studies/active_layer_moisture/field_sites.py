@@ -43,7 +43,7 @@ ROADS: dict[str, tuple[tuple[float, float], ...]] = {
         (94.30, 35.85), (94.05, 35.62), (93.45, 35.35), (93.08, 35.20), (92.80, 34.70), (92.44, 34.22), (92.07, 33.60),
         (91.90, 32.95), (91.68, 32.30),
     ),
-    "Gonghe-Yushu Highway": ((99.20, 35.40), (98.85, 35.10), (98.20, 34.90), (97.65, 34.10), (97.10, 33.80)),
+    "Gonghe-Yushu Highway": ((99.20, 35.40), (98.85, 35.10), (98.20, 34.90), (97.65, 34.10), (97.10, 33.80), (96.40, 33.60)),
     "Qilian Mountains": ((97.60, 38.40), (98.30, 38.70), (98.90, 38.50), (99.30, 38.10), (99.90, 37.90), (100.40, 37.60)),
     "Qumalai-Wudaoliang": ((95.80, 34.20), (95.00, 34.40), (94.20, 34.70), (93.40, 35.00)),
     "Hoh Xil": ((92.80, 35.20), (91.80, 35.40), (90.80, 35.60), (89.80, 35.70), (88.80, 35.50), (87.50, 35.20)),
@@ -89,11 +89,11 @@ SPARE = Survey("QTH-2016", "Qinghai-Tibet Highway", 2016, 20, 1.0)
 """Places besides the usable ones, for faults that need a place of their own."""
 
 SCATTERED_BOX = (82.0, 31.5, 100.0, 38.5)
-CAMP_SPREAD_KM = 12.0
+CAMP_SPREAD_KM = 16.0
 """How far the sites of one camp lie from it, km (standard deviation)."""
 
 SITES_A_CAMP = 5
-PROPOSALS = 40
+PROPOSALS = 80
 """Places tried for each site that a survey wants."""
 
 
@@ -167,7 +167,9 @@ def site_places(seed: int) -> pd.DataFrame:
                 taken.add(cell)
                 found.append((*point, survey.name, survey.year, survey.ring_part, survey is SPARE))
         if len(found) < survey.sites:
-            raise SitesError(f"Survey {survey.name} found {len(found)} of {survey.sites} sites with seed {seed}. Take another seed.")
+            raise SitesError(
+                f"Survey {survey.name} found {len(found)} of {survey.sites} sites with seed {seed}. Take another seed."
+            )
         rows += found
     return pd.DataFrame(rows, columns=["longitude", "latitude", "survey", "year", "ring_part", "spare"])
 

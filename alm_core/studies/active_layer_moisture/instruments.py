@@ -59,7 +59,7 @@ def vegetation_index(place: TrueLand) -> np.ndarray:
 def water_index(place: TrueLand) -> np.ndarray:
     """The NDWI of Gao (near and shortwave infrared) that the bands hold: leaf water and wet ground."""
     leaves_and_ground = -0.32 + 0.35 * place.vegetation + 0.55 * (place.moisture - 0.25) - 0.18 * place.crust
-    return np.clip(leaves_and_ground + 0.09 * place.noise("ndwi", 0.25, 3, 0.7), -0.7, 0.6)
+    return np.clip(leaves_and_ground + 0.11 * place.noise("ndwi", 0.12, 3, 0.7), -0.7, 0.6)
 
 
 def near_infrared(place: TrueLand) -> np.ndarray:
@@ -94,12 +94,12 @@ def _on_land(place: TrueLand, value: np.ndarray) -> np.ndarray:
 
 def sand(place: TrueLand) -> np.ndarray:
     """Sand of a soil map, %."""
-    return _on_land(place, np.clip(place.sand + 3.5 * place.noise("sand map", 0.4, 3), 1.0, 98.0))
+    return _on_land(place, np.clip(place.sand + 3.5 * place.noise("sand map", 0.12, 2), 1.0, 98.0))
 
 
 def clay(place: TrueLand) -> np.ndarray:
     """Clay of a soil map, %."""
-    return _on_land(place, np.clip(place.clay + 2.5 * place.noise("clay map", 0.4, 3), 1.0, 60.0))
+    return _on_land(place, np.clip(place.clay + 2.5 * place.noise("clay map", 0.12, 2), 1.0, 60.0))
 
 
 def acidity(place: TrueLand) -> np.ndarray:
@@ -145,7 +145,7 @@ def surface_temperature(place: TrueLand) -> np.ndarray:
     """Land surface temperature of September and October by day, degree C: plants and wet ground are cooler."""
     bare = 0.5 * (place.air_temperature(9) + place.air_temperature(10)) + 17.0
     cooling = 6.0 * place.vegetation + 10.0 * (place.moisture - 0.25)
-    return bare - cooling + 5.0 * place.crust + 1.3 * place.noise("surface temperature", 0.3, 3, 0.7)
+    return bare - cooling + 5.0 * place.crust + 1.7 * place.noise("surface temperature", 0.12, 3, 0.7)
 
 
 # ---- radar ------------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def backscatter(place: TrueLand, *, scene: str) -> np.ndarray:
     """VV backscatter of one scene, dB: wet ground shines more than dry ground, and plants dull the difference."""
     state = RADAR_SCENES[scene]
     if state is None:
-        near_surface = place.moisture - 0.25 + 0.06 * place.noise("near surface", 0.2, 3, 0.7)
+        near_surface = place.moisture - 0.25 + 0.09 * place.noise("near surface", 0.12, 3, 0.7)
         state = np.clip(0.5 + 1.6 * near_surface, 0.0, 1.0)
     contrast = 5.0 * (1.0 - 0.35 * place.vegetation)
     rough = 2.0 * place.steepness - 1.6 * place.crust

@@ -144,7 +144,7 @@ class Landscape:
     @cached_property
     def crust(self) -> np.ndarray:
         """Salt crust and desert pavement of the driest land, 0 to 1. No road of the demo leads there."""
-        return logistic((105.0 - self.precipitation) / 8.0)
+        return logistic((86.0 - self.precipitation) / 4.0)
 
     def air_temperature(self, month: int) -> np.ndarray:
         """Mean air temperature of a month (1 to 12), degree C."""

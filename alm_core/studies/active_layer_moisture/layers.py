@@ -179,7 +179,9 @@ RASTERS: tuple[Raster, ...] = (
         use=False,
     ),
     Raster("snow_days.tif", "climate", "climate", (Band("snow_days", "d", "days with snow a year", instruments.snow_days),)),
-    Raster("wind_speed.tif", "climate", "climate", (Band("wind_speed", "m s-1", "mean wind speed at 10 m", instruments.wind_speed),)),
+    Raster(
+        "wind_speed.tif", "climate", "climate", (Band("wind_speed", "m s-1", "mean wind speed at 10 m", instruments.wind_speed),)
+    ),
 )
 """Every covariate raster of the demo."""
 

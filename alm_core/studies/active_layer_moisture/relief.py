@@ -135,7 +135,5 @@ def elevation(longitude: np.ndarray, latitude: np.ndarray, *, cell: float, seed:
     coarse = coarse_relief()
     base = coarse.at(coarse.elevation, longitude, latitude)
     amplitude = RUGGEDNESS_PART * np.maximum(coarse.at(coarse.ruggedness, longitude, latitude), 5.0)
-    detail = noise(
-        longitude, latitude, wavelength=FIRST_WAVELENGTH, octaves=OCTAVES, persistence=0.55, cell=cell, seed=seed
-    )
+    detail = noise(longitude, latitude, wavelength=FIRST_WAVELENGTH, octaves=OCTAVES, persistence=0.55, cell=cell, seed=seed)
     return base + amplitude * detail

@@ -20,7 +20,6 @@ BLOCK = 1024
 """Cells of a block: a multiple of TILE, so that every tile is compressed once; a block needs about 200 MB."""
 
 WORKERS = 2
-Progress = Callable[[int, int, str], None]
 
 
 def place_of(grid: Grid, block: Block, *, seed: int) -> TrueLand:
@@ -90,23 +89,24 @@ def create(path: Path, grid: Grid, raster: Raster, *, seed: int) -> rasterio.io.
     return dataset
 
 
-def write_rasters(folder: Path, grid: Grid, rasters: Sequence[Raster], *, seed: int, tick: Callable[[str], None]) -> None:
+def write_rasters(files: Sequence[tuple[Path, Raster]], grid: Grid, *, seed: int, tick: Callable[[str], None]) -> None:
     """Write rasters that share a grid; blocks are computed two at a time and written in order.
 
     `tick` is called with a message after each block.
     """
     blocks = list(grid.blocks(BLOCK))
+    rasters = [raster for _, raster in files]
     with ExitStack() as stack:
-        files = [stack.enter_context(create(folder / raster.file, grid, raster, seed=seed)) for raster in rasters]
+        opened = [stack.enter_context(create(path, grid, raster, seed=seed)) for path, raster in files]
 
         def work(block: Block) -> list[np.ndarray]:
             place = place_of(grid, block, seed=seed)
             return [compute(raster, place) for raster in rasters]
 
         for block, results in zip(blocks, _in_order(work, blocks), strict=True):
-            for file, values in zip(files, results, strict=True):
+            for file, values in zip(opened, results, strict=True):
                 file.write(values, window=block.window)
-            tick(f"{len(rasters)} raster(s) of {grid.shape[1]} x {grid.shape[0]} cells, block {block.name}")
+            tick(f"{len(rasters)} rasters of {grid.shape[1]} x {grid.shape[0]} cells, block {block.name}")
 
 
 def _in_order(work: Callable[[Block], list[np.ndarray]], blocks: Sequence[Block]) -> Iterator[list[np.ndarray]]:
@@ -131,4 +131,17 @@ MASK = Raster(
     (Band("permafrost", "class", "1: permafrost without lakes and ice, 0: elsewhere", permafrost_mask),),
     dtype="uint8",
     nodata=255,
+)
+
+
+def true_moisture(place: TrueLand) -> np.ndarray:
+    """The truth inside the permafrost, NaN elsewhere."""
+    return np.where(place.permafrost, place.moisture, np.nan)
+
+
+TRUTH = Raster(
+    "truth.tif",
+    "map",
+    "other",
+    (Band("vwc", "m3 m-3", "true volumetric water content of the active layer", true_moisture),),
 )
