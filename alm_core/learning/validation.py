@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from alm_core.covariates.samples import Samples
 from alm_core.learning.class_metrics import class_scores
 from alm_core.learning.folds import Folds
 from alm_core.learning.kriging import Kriging
-from alm_core.learning.metrics import bootstrap_interval, regression_scores
+from alm_core.learning.metrics import bootstrap_intervals, regression_scores
 from alm_core.learning.out_of_fold import OutOfFold, check_disjoint
 from alm_core.learning.procedure import Procedure, train
 
@@ -161,19 +162,27 @@ def score(
             if bootstrap:
                 first = rows[rows["repeat"] == rows["repeat"].min()]
                 within = group_of.loc[first["site_id"]].to_numpy()
-                for metric in ("r2", "rmse", "mae") if task == "regression" else ("overall_accuracy", "kappa"):
-                    low, high = bootstrap_interval(
-                        first["observed"].to_numpy(),
-                        first[column].to_numpy(),
-                        metric,
-                        groups=within,
-                        n=bootstrap,
-                        level=level,
-                        seed=seed,
-                    )
-                    mean["interval"][metric] = [float(low), float(high)]
+                pair = first["observed"].to_numpy(), first[column].to_numpy()
+                quick = quick_scores if task == "regression" else partial(quick_class_scores, labels=list(classes))
+                intervals = bootstrap_intervals(*pair, quick, groups=within, n=bootstrap, level=level, seed=seed)
+                mean["interval"] = {name: list(bounds) for name, bounds in intervals.items()}
             found[scheme][column] = mean
     return found
+
+
+def quick_scores(observed: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """The scores that get an interval: R2, RMSE, MAE."""
+    error = predicted - observed
+    squares = float(np.mean(error**2))
+    spread = float(np.var(observed))
+    r2 = 1 - squares / spread if spread > 0 else float("nan")
+    return {"r2": r2, "rmse": squares**0.5, "mae": float(np.mean(np.abs(error)))}
+
+
+def quick_class_scores(observed: np.ndarray, predicted: np.ndarray, *, labels: list[Any]) -> dict[str, float]:
+    """The class scores that get an interval: overall accuracy and kappa."""
+    scores = class_scores(observed, predicted, labels=labels)
+    return {name: scores[name] for name in ("overall_accuracy", "kappa")}
 
 
 def _score_one(rows: pd.DataFrame, column: str, task: str, classes: Sequence[Any]) -> dict[str, float]:

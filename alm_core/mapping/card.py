@@ -149,7 +149,7 @@ def _tiles(facts: CardFacts) -> Markup:
     if facts.interval_level is not None and "picp" in scores:
         tiles.append((percent(scores["picp"], 1), f"of held-out sites inside their {level_text(facts.interval_level)} interval"))
     mapped = facts.counts.get("mapped", 0)
-    if mapped and facts.uncertainty is not None:
+    if mapped and facts.threshold is not None:
         tiles.append((percent(mapped - facts.counts.get("outside", 0), mapped), "of the map inside the area of applicability"))
     if facts.sites_kept:
         tiles.append((number(facts.sites_kept), f"sites used of {number(facts.sites_total)} in the table"))
@@ -162,7 +162,7 @@ def _map(facts: CardFacts) -> Markup:
     if facts.fused is None:
         return Markup("")
     preview = figures.read_preview(facts.fused, categorical=bool(facts.classes))
-    band = _band(facts.uncertainty, "inside")
+    band = _band(facts.uncertainty, "inside") if facts.threshold is not None else 0
     outside = figures.outside_of(facts.uncertainty, band, shape=preview.values.shape) if band and facts.uncertainty else None
     places = (facts.site_x, facts.site_y) if facts.site_x is not None and facts.site_y is not None else None
     png = figures.map_figure(preview, label=facts.target, outside=outside, places=places, classes=facts.classes, width=10.5)
@@ -275,7 +275,7 @@ def _bias(facts: CardFacts) -> Markup:
 def _trust(facts: CardFacts) -> Markup:
     mapped, outside = facts.counts.get("mapped", 0), facts.counts.get("outside", 0)
     parts: list[Any] = [element("h2", "Where not to trust it")]
-    if mapped and facts.uncertainty is not None:
+    if mapped and facts.threshold is not None:
         sentence = (
             f"{percent(outside, mapped)} of the mapped cells lie outside the area of applicability: they are more unlike every "
             "site than held-out sites were unlike the sites that predicted them, so the scores above do not hold there."

@@ -63,7 +63,7 @@ class CardFacts:
     counts : mapping
         `MapCounts.to_dict()` of the map.
     threshold : float or None
-        Dissimilarity at the edge of the area of applicability.
+        Dissimilarity at the edge of the area of applicability; None where there is none.
     fused, uncertainty : path or None
         Rasters of the map.
     classes : mapping

@@ -72,7 +72,7 @@ class BlockLedger:
             Used where nothing has begun.
         fingerprint : str
         restart : bool
-            Remove blocks that were made from other inputs, instead of refusing.
+            Remove blocks that were made from other inputs, instead of refusing; blocks of the same inputs stay.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class BlockLedger:
         found = _record(folder, restart)
         if found is not None:
             differing = sorted(key for key in wanted if found.get(key) != wanted[key])
-            if not differing and not restart:
+            if not differing:
                 return cls(folder, grid, tuple(layers), int(found["block_size"]), fingerprint)
             if not restart:
                 raise LedgerError(

@@ -126,7 +126,7 @@ def map_blocks(
     block_size, workers, dtype, scale, compression
         As in `MapOptions`; `scale` counts for int16 only, which holds members and fused values.
     restart : bool
-        Throw away blocks that were made from other inputs.
+        Throw away blocks that were made from other inputs, instead of refusing them; blocks of the same inputs are used.
     progress : callable, optional
         ``progress(done, total, message)`` after each block and each raster.
 

@@ -272,6 +272,8 @@ def _asset(name: str, path: Path, root: Path) -> dict[str, Any]:
     if path.suffix.lower() in (".tif", ".tiff"):
         return {**asset, "type": COG_TYPE, "roles": ["data"], "bands": _bands(path)}
     kind = MEDIA_TYPES.get(path.suffix.lower())
+    if kind == "image/png":
+        asset["roles"] = ["thumbnail"]
     return {**asset, "type": kind} if kind else asset
 
 

@@ -167,6 +167,13 @@ def test_card_of_little_is_still_a_card(tmp_path):
     assert re.findall(r"<h2>(.*?)</h2>", text) == ["Provenance"]
 
 
+def test_no_applicability_no_claim(full, tmp_path):
+    """Where no area of applicability was fitted, the card does not say that all of the map lies inside it."""
+    facts = replace(full, threshold=None, observed=None, metrics={})
+    text = write_card(tmp_path / "card.html", facts).read_text(encoding="utf-8")
+    assert "area of applicability" not in text
+
+
 def test_class_map_without_crs(tmp_path):
     """Classes get their own legend; a grid without a CRS is drawn in its own numbers; too few pairs are said."""
     grid = Grid(None, (40.0, 0.0, 0.0, 0.0, -40.0, 4000.0), (100, 80))

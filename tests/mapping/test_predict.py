@@ -122,8 +122,9 @@ def test_leftovers_of_a_killed_program_go(world, run_map, tmp_path):
 
 
 def test_other_inputs_are_refused(world, run_map, tmp_path):
-    """Blocks of other inputs are never mixed in; restart=True begins anew."""
-    run_map(world, tmp_path)
+    """Blocks of other inputs are never mixed in; restart=True begins anew, but keeps blocks of the same inputs."""
+    first = run_map(world, tmp_path)
+    assert run_map(world, tmp_path, restart=True).reused_blocks == first.blocks
     with pytest.raises(LedgerError, match="different: fingerprint"):
         run_map(world, tmp_path, fingerprint="other")
     assert run_map(world, tmp_path, fingerprint="other", restart=True).reused_blocks == 0

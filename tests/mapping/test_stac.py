@@ -27,7 +27,9 @@ def assets(tmp_path):
     )
     unknown = write_cog(tmp_path / "map" / "empty.tif", field * np.nan, GRID, band_names=["nothing"])
     (tmp_path / "card.html").write_text("<p>", encoding="utf-8")
-    return {"fused": fused.path, "empty": unknown.path, "card": tmp_path / "card.html"}
+    (tmp_path / "map" / "small.png").write_bytes(b"png")
+    others = {"card": tmp_path / "card.html", "thumbnail": tmp_path / "map" / "small.png"}
+    return {"fused": fused.path, "empty": unknown.path, **others}
 
 
 def facts(**options):
@@ -51,6 +53,7 @@ def test_item_has_what_the_specification_asks(assets, tmp_path):
     assert properties["alm:simulated"] is True
     assert item["assets"]["fused"]["href"] == "map/fused.tif"
     assert item["assets"]["card"]["type"] == "text/html"
+    assert (item["assets"]["fused"]["roles"], item["assets"]["thumbnail"]["roles"]) == (["data"], ["thumbnail"])
 
 
 def test_bands_state_unit_scale_and_statistics(assets, tmp_path):

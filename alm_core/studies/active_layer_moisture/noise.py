@@ -117,8 +117,8 @@ def noise(
     Examples
     --------
     >>> longitude, latitude = np.meshgrid(np.linspace(80, 100, 200), np.linspace(30, 38, 80))
-    >>> field = noise(longitude, latitude, wavelength=1.0, octaves=3, seed=4)
-    >>> bool(np.array_equal(field[10:20, 5:9], noise(longitude[10:20, 5:9], latitude[10:20, 5:9], wavelength=1.0, octaves=3, seed=4)))
+    >>> whole = noise(longitude, latitude, wavelength=1.0, seed=4)
+    >>> bool(np.array_equal(whole[10:20, 5:9], noise(longitude[10:20, 5:9], latitude[10:20, 5:9], wavelength=1.0, seed=4)))
     True
     """
     shape = np.shape(longitude)
