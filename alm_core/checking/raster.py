@@ -13,6 +13,7 @@ from rasterio.errors import RasterioIOError
 from alm_core.checking.quantities import likely_scale, range_of_name, range_of_unit
 from alm_core.checking.report import Fault, Severity, some
 from alm_core.checking.scan import BandScan, scan_band
+from alm_core.checking.tiff_tags import nodata_text
 from alm_core.covariates.raster import TIFF_MAGIC, check_whole, open_raster, raster_environment
 from alm_core.errors import AlmError, CrsError, RasterError, TooManyPixelsError
 from alm_core.grid import normal_crs
@@ -219,10 +220,9 @@ def _nodata(dataset: Any, band: int, scan: BandScan, where: str, *, given: float
     """Declared and undeclared nodata, NaN, infinities."""
     faults = []
     declared, dtype = dataset.nodatavals[band - 1], np.dtype(dataset.dtypes[band - 1])
-    if declared is not None and dtype.kind in "iu" and not _fits(declared, dtype):
-        text = (
-            f"Nodata is declared as {declared:g}, which no {dtype} can be: no cell ever matches it. Declare a value of that type."
-        )
+    written = nodata_text(dataset.name)
+    if written and not _fits(written, dtype):
+        text = f"Nodata is declared as {written}, which no {dtype} can be: no cell ever matches it. Declare a value of that type."
         faults.append(Fault("nodata_impossible", where, text))
     if scan.sentinel is not None:
         text = (
@@ -246,7 +246,15 @@ def _nodata(dataset: Any, band: int, scan: BandScan, where: str, *, given: float
     return faults
 
 
-def _fits(value: float, dtype: np.dtype) -> bool:
+def _fits(written: str, dtype: np.dtype) -> bool:
+    """True where a type can hold the number that a text stands for."""
+    try:
+        value = float(written)
+    except ValueError:
+        return False
+    if dtype.kind == "f":
+        # Programs write the lowest float32 with a few digits too many: what rounds to it is meant.
+        return not np.isfinite(value) or abs(value) <= float(np.finfo(dtype).max) * (1 + 1e-6)
     limits = np.iinfo(dtype)
     return bool(np.isfinite(value) and value == int(value) and limits.min <= value <= limits.max)
 

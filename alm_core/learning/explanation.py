@@ -206,8 +206,7 @@ def explain_fused(
     Returns
     -------
     FusedExplanation
-        Adds up to ``fusion.predict(members).value`` as closely as `members` and the trees agree: to rounding in float64 for
-        compiled trees, to about 1e-7 of the value for XGBoost's own float32 sums.
+        Adds up to ``fusion.predict(members).value``, also where `members` carry the rounding of a library's float32 sums.
 
     Raises
     ------
@@ -226,43 +225,41 @@ def explain_fused(
     >>> explain_fused(Mean(), explanation, np.full((2, 1), 3.0)).value
     array([9.])
     """
-    trees = _checked_trees(explanation, members, transform)
-    base = explanation.base
-    parts, base_value = member_game(fusion, trees if transform is None else transform(trees), _moved(base, transform))
+    members = _checked_members(explanation, members)
+    trees, base = explanation.members, explanation.base
+    apart = _apart(members, trees if transform is None else transform(trees))
+    parts, base_value = member_game(fusion, members, base if transform is None else transform(base))
     difference = trees - base[:, None]
-    moves = np.abs(difference) > 1e-12 * np.maximum(np.abs(trees), np.abs(base)[:, None])
-    # A member within rounding of its base: Delta_k is rounding too, and their ratio would be noise.
-    slopes = np.divide(parts, difference, out=np.zeros_like(parts), where=moves)
+    # A member within rounding of its base has nothing to hand on: its part is rounding too, and their ratio would be noise.
+    rounding = np.maximum(1e-12 * np.maximum(np.abs(trees), np.abs(base)[:, None]), 2.0 * apart)
+    slopes = np.divide(parts, difference, out=np.zeros_like(parts), where=np.abs(difference) > rounding)
     slopes[:, np.isnan(parts).any(axis=0)] = np.nan
     values = np.einsum("kn,knf->nf", slopes, explanation.values)
     return FusedExplanation(values, base_value, parts, explanation.feature_names)
 
 
-def _moved(values: np.ndarray, transform: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:
-    return values if transform is None else transform(values)
-
-
-def _checked_trees(
-    explanation: MemberExplanation, members: np.ndarray, transform: Callable[[np.ndarray], np.ndarray] | None
-) -> np.ndarray:
-    """Members as the trees give them ``[learner, site]``, NaN where `members` are missing."""
+def _checked_members(explanation: MemberExplanation, members: np.ndarray) -> np.ndarray:
+    members = np.asarray(members, float)
     if explanation.values.ndim != 3:
         raise LearnerError("The fused value of a regression can be explained, and the explanation is one of classes.")
-    members = np.asarray(members, float)
-    trees = explanation.members
-    if members.shape != trees.shape:
-        raise DomainError(f"Members of shape {members.shape} don't match the explanation of shape {trees.shape} [learner, site].")
-    if len(trees) > MAXIMUM_MEMBERS:
-        raise LearnerError(f"{len(trees)} members can't be explained together: at most {MAXIMUM_MEMBERS}. Fuse fewer learners.")
-    trees = np.where(np.isfinite(members), trees, np.nan)
-    apart = np.abs(_moved(trees, transform) - members)
-    size = np.nanmax(np.abs(members), initial=0.0, where=np.isfinite(members))
+    expected = explanation.values.shape[:2]
+    if members.shape != expected:
+        raise DomainError(f"Members of shape {members.shape} don't match the explanation of shape {expected} [learner, site].")
+    if len(members) > MAXIMUM_MEMBERS:
+        raise LearnerError(f"{len(members)} members can't be explained together: at most {MAXIMUM_MEMBERS}. Fuse fewer learners.")
+    return members
+
+
+def _apart(members: np.ndarray, explained: np.ndarray) -> np.ndarray:
+    """Difference between the members and what their explanation adds up to, after a check that it's rounding; 0 where NaN."""
+    apart = np.where(np.isfinite(members), np.abs(explained - members), 0.0)
+    size = np.max(np.abs(members), initial=0.0, where=np.isfinite(members))
     if np.any(apart > AGREEMENT * size):
         raise DomainError(
-            f"The members differ from what the explanation adds up to by up to {np.nanmax(apart):.3g}. Give predictions of the "
+            f"The members differ from what the explanation adds up to by up to {apart.max():.3g}. Give predictions of the "
             "same learners for the same rows; with a transformed target, give its back-transform as `transform`."
         )
-    return trees
+    return apart
 
 
 def member_game(fusion: Any, members: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, float]:

@@ -214,7 +214,7 @@ def _figure(width: float, height: float, *, columns: int = 1, sharey: bool = Fal
 
 def _png(figure: Any) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
+    figure.savefig(stream, format="png", bbox_inches="tight", pad_inches=0.04, metadata={"Software": None})
     return stream.getvalue()
 
 

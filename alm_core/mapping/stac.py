@@ -40,6 +40,7 @@ MEDIA_TYPES = {
     ".json": "application/json",
     ".csv": "text/csv",
     ".parquet": "application/vnd.apache.parquet",
+    ".png": "image/png",
 }
 SHA256_MULTIHASH = "1220"
 """Multihash prefix: function sha2-256, 32 bytes."""

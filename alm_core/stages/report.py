@@ -19,7 +19,8 @@ from alm_core.stages.context import Context
 from alm_core.stages.mapping import final_plan, load_fusion, mean_weights
 from alm_core.workspace import RECORD, atomic_path, read_json, write_json
 
-INSIDE_BAND = 5
+INSIDE_BAND = {"regression": 5, "classification": 4}
+"""Band of uncertainty.tif that holds the area of applicability."""
 THUMBNAIL_PIXELS = 700
 MINIMUM_SITES_OF_A_SURVEY = 5
 
@@ -59,9 +60,9 @@ def write_thumbnail(context: Context) -> Path:
     fused = context.folder / "map" / "fused.tif"
     classes = read_json(context.folder / "map" / "map.json")["classes"]
     layer = read_preview(fused, pixels=THUMBNAIL_PIXELS, categorical=bool(classes))
-    outside = None
+    outside, band = None, INSIDE_BAND[context.options.target.task]
     if context.options.applicability.enabled:
-        outside = outside_of(context.folder / "map" / "uncertainty.tif", INSIDE_BAND, shape=layer.values.shape)
+        outside = outside_of(context.folder / "map" / "uncertainty.tif", band, shape=layer.values.shape)
     path = context.folder / "map" / "thumbnail.png"
     with atomic_path(path) as temporary:
         temporary.write_bytes(map_figure(layer, label=context.options.target.name, outside=outside, classes=classes or None))

@@ -41,7 +41,7 @@ def test_real_raster_without_crs_is_named(shared_data):
 
 def rotated(path, smooth):
     """A raster turned by 45 degrees."""
-    turn = Affine.translation(90, 34) * Affine.rotation(45) * Affine.scale(0.05, -0.05)
+    turn = Affine(0.035, 0.035, 90, 0.035, -0.035, 34)
     return write_tif(path, smooth, transform=turn)
 
 
@@ -117,7 +117,7 @@ def test_every_broken_raster_is_named(tmp_path, smooth, code):
 def test_faults_are_named_together(tmp_path, smooth):
     """A rotated raster without CRS and with an undeclared sentinel shows all three at once."""
     smooth[:3, :3] = -9999
-    turn = Affine.translation(90, 34) * Affine.rotation(45) * Affine.scale(0.05, -0.05)
+    turn = Affine(0.035, 0.035, 90, 0.035, -0.035, 34)
     path = write_tif(tmp_path / "layer.tif", smooth, crs=None, transform=turn)
     assert {"raster_rotated", "no_crs", "sentinel"} <= codes(path)
 
@@ -149,6 +149,23 @@ def test_a_mask_may_be_constant_and_a_covariate_may_not(tmp_path):
 def test_a_band_that_is_not_there_is_named(tmp_path, smooth):
     """Band 3 of a raster of one."""
     assert "band_missing" in codes(write_tif(tmp_path / "layer.tif", smooth), band=3)
+
+
+@pytest.mark.parametrize("options", [{}, {"BIGTIFF": "YES"}, {"ENDIANNESS": "BIG"}])
+@pytest.mark.parametrize(("text", "impossible"), [(b"-99\x00", True), (b"1.5\x00", True), (b"nan\x00", True), (b"255\x00", False)])
+def test_nodata_that_the_type_can_not_hold_is_named(tmp_path, text, impossible, options):
+    """A byte raster whose nodata is no byte: no cell ever matches it, and rasterio keeps silent about it."""
+    path = write_tif(tmp_path / "layer.tif", np.arange(200, dtype=np.uint8).reshape(10, 20), nodata=255, **options)
+    raw = path.read_bytes()
+    assert raw.count(b"255\x00") == 1
+    path.write_bytes(raw.replace(b"255\x00", text))
+    assert ("nodata_impossible" in codes(path)) is impossible
+
+
+def test_lowest_float_is_a_possible_nodata(tmp_path, smooth):
+    """-3.4028234663852886e+38 is what many programs write."""
+    path = write_tif(tmp_path / "layer.tif", smooth, nodata=float(np.finfo(np.float32).min))
+    assert codes(path) == set()
 
 
 def test_layout_notes_come_for_large_files_only(tmp_path):

@@ -43,9 +43,11 @@ def test_threshold_between_two_float32():
     """A float64 threshold becomes the float32 that parts all float32 values in the same way."""
     thresholds = np.array([0.1, 1 / 3, 2.0, -0.7, 1e-50, 1e300, np.inf])
     cuts = float32_not_above(thresholds)
-    for cut, threshold in zip(cuts, thresholds, strict=True):
+    for cut, threshold in zip(cuts[:5], thresholds[:5], strict=True):
         for x in (np.nextafter(cut, np.float32(-np.inf)), cut, np.nextafter(cut, np.float32(np.inf))):
             assert (x <= cut) == (np.float64(x) <= threshold)
+    assert cuts[5] == np.finfo(np.float32).max
+    assert cuts[6] == np.inf
 
 
 @pytest.mark.parametrize("maker", ["forest", "xgboost", "catboost"])
@@ -57,7 +59,7 @@ def test_single_leaf_trees(maker):
     models = {
         "forest": RandomForestRegressor(3),
         "xgboost": XGBRegressor(**XGBOOST),
-        "catboost": CatBoostRegressor(**CATBOOST, allow_const_label=True),
+        "catboost": CatBoostRegressor(**CATBOOST, allow_const_label=True, bootstrap_type="No"),
     }
     X = data(False)[0]
     model = models[maker].fit(X, np.full(len(X), 2.5))
@@ -133,7 +135,7 @@ def test_categorical_catboost_is_refused():
 @pytest.mark.parametrize("model", [GradientBoostingRegressor(), object()], ids=["boosting", "object"])
 def test_other_models_are_refused(model):
     """Models that are no tree ensembles of the known kinds."""
-    with pytest.raises(LearnerError, match="can't be compiled|cannot|not a tree ensemble"):
+    with pytest.raises(LearnerError, match="not a tree ensemble"):
         compile_ensemble(model)
 
 

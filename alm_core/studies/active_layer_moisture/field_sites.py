@@ -85,7 +85,7 @@ SURVEYS = (
 )
 """The surveys; the last two went to scattered places."""
 
-SPARE = Survey("QTH-2016", "Qinghai-Tibet Highway", 2016, 20, 1.0)
+SPARE = Survey("NT-2015", "Northern Tibet", 2015, 40, 1.0)
 """Places besides the usable ones, for faults that need a place of their own."""
 
 SCATTERED_BOX = (82.0, 31.5, 100.0, 38.5)
@@ -180,7 +180,8 @@ def site_places(seed: int) -> pd.DataFrame:
 def measured_sites(size: str, seed: int) -> pd.DataFrame:
     """The places visited, with truth, method, label error, date and layer.
 
-    `explained` is the part of the truth's score that covariates tell. `vwc` (m3 m-3) and `bulk_density` (g cm-3) are what raw measurements are made of.
+    `explained` is the part of the truth's score that covariates tell; raw measurements are made of `vwc` (m3 m-3) and
+    `bulk_density` (g cm-3).
     """
     sites = site_places(seed)
     land = land_at(size, sites["longitude"].to_numpy(), sites["latitude"].to_numpy(), seed=seed)

@@ -1,0 +1,122 @@
+"""Fitted learners on disk, without pickle.
+
+XGBoost and CatBoost are kept in their own formats (``.ubj``, ``.cbm``), forests as compiled trees (``.npz``); a small JSON
+beside each says what it is. What is loaded predicts with the compiled trees.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alm_core.errors import LearnerError, MissingFileError, ModelFileError
+from alm_core.learning.learners import Learner
+from alm_core.trees.convert import compile_ensemble
+from alm_core.trees.ensemble import TreeEnsemble
+
+VERSION = 1
+SUFFIXES = {"xgboost": ".ubj", "catboost": ".cbm", "random_forest": ".npz", "extra_trees": ".npz"}
+
+
+def can_be_saved(learner: Learner) -> bool:
+    """True for the learners that have a file format without pickle; any other is fitted again when it is needed."""
+    return learner.kind in SUFFIXES
+
+
+def save_learner(learner: Learner, folder: str | Path, name: str) -> Path:
+    """Write a fitted learner to ``folder/name`` with the suffix of its format, and ``folder/name.json``.
+
+    Raises
+    ------
+    LearnerError
+        The kind has no file format without pickle.
+    """
+    if not can_be_saved(learner):
+        raise LearnerError(
+            f"A learner of kind {learner.kind!r} can't be saved: only {', '.join(SUFFIXES)} have a format that holds no code. "
+            "Fit it again from the samples of the run."
+        )
+    path = Path(folder) / f"{name}{SUFFIXES[learner.kind]}"
+    if learner.kind in ("xgboost", "catboost"):
+        learner.estimator.save_model(path)
+    else:
+        compile_ensemble(learner.estimator, feature_names=learner.feature_names).save(path)
+    facts = {
+        "version": VERSION,
+        "kind": learner.kind,
+        "task": learner.task,
+        "seed": learner.seed,
+        "options": learner.options,
+        "feature_names": list(learner.feature_names),
+        "categorical": list(learner.categorical),
+        "classes": None if learner.classes_ is None else np.asarray(learner.classes_).tolist(),
+        "seen_classes": None if learner.seen_classes_ is None else np.asarray(learner.seen_classes_).tolist(),
+    }
+    path.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def load_learner(folder: str | Path, name: str) -> Learner:
+    """Read a learner that `save_learner` wrote.
+
+    Raises
+    ------
+    MissingFileError
+        A file of it is not there.
+    ModelFileError
+        A file of it is damaged or of another version.
+    """
+    about = Path(folder) / f"{name}.json"
+    if not about.is_file():
+        raise MissingFileError(f"{about} is not there: the models of this run are not finished. Run it again.")
+    try:
+        facts = json.loads(about.read_text(encoding="utf-8"))
+        version, kind = facts["version"], facts["kind"]
+    except (ValueError, KeyError, TypeError) as fault:
+        raise ModelFileError(f"{about} is damaged ({fault}). Delete the folder of the run and run it again.") from fault
+    if version != VERSION or kind not in SUFFIXES:
+        raise ModelFileError(f"{about} has version {version} and kind {kind!r}; version {VERSION} is expected. Run it again.")
+    learner = Learner(
+        kind,
+        _read_ensemble(about.with_suffix(SUFFIXES[kind]), facts),
+        task=facts["task"],
+        seed=facts["seed"],
+        options=facts["options"],
+        feature_names=facts["feature_names"],
+        categorical=facts["categorical"],
+        classes=facts["classes"],
+    )
+    learner.classes_ = None if facts["classes"] is None else np.asarray(facts["classes"])
+    learner.seen_classes_ = None if facts["seen_classes"] is None else np.asarray(facts["seen_classes"])
+    learner.fitted_ = True
+    return learner
+
+
+def _read_ensemble(path: Path, facts: dict[str, Any]) -> TreeEnsemble:
+    if not path.is_file():
+        raise MissingFileError(f"{path} is not there: the models of this run are not finished. Run it again.")
+    if path.suffix == ".npz":
+        return TreeEnsemble.load(path)
+    try:
+        model = _native(facts["kind"], facts["task"])
+        model.load_model(path)
+        return compile_ensemble(model, feature_names=facts["feature_names"])
+    except LearnerError:
+        raise
+    except Exception as fault:  # both libraries raise classes of their own for a damaged file
+        raise ModelFileError(
+            f"{path} can't be read ({str(fault)[:200]}). Delete the folder of the run and run it again."
+        ) from fault
+
+
+def _native(kind: str, task: str) -> Any:
+    if kind == "xgboost":
+        from xgboost import XGBClassifier, XGBRegressor
+
+        return XGBRegressor() if task == "regression" else XGBClassifier()
+    from catboost import CatBoostClassifier, CatBoostRegressor
+
+    return CatBoostRegressor() if task == "regression" else CatBoostClassifier()
