@@ -368,7 +368,9 @@ def _screening(draft: Draft) -> None:
     text.table("screening")
     limit = ScreeningOptions.model_fields["outlier_z"].default
     far = outliers(values, limit)
-    why = f'{far.size} of {int(np.isfinite(values).sum())} values lie beyond this robust z; "off" keeps them'
+    known = int(np.isfinite(values).sum())
+    why = f"{far.size} of {known} values lie beyond this robust z; " if known else "robust z beyond which a value is taken out; "
+    why += '"off" keeps them all'
     draft.write("screening.outlier_z", "outlier_z", limit, why)
     if "date" in draft.columns:
         column = draft.columns["date"].column
@@ -435,7 +437,7 @@ def _layer(draft: Draft, facts: BandFacts, grid_crs: str, target: str) -> None:
     text.line("name", facts.name)
     text.line("path", _relative(draft, facts.path))
     if facts.band > 1:
-        text.line("band", facts.band)
+        text.line("band", facts.band, facts.description)
     draft.note(what, f"{guess.group}, {guess.kind}{', ' + guess.unit if guess.unit else ''}", "; ".join(guess.why.values()))
     text.line("group", guess.group, guess.why["group"])
     text.line("kind", guess.kind, guess.why["kind"])

@@ -18,6 +18,8 @@ from alm_core.grid import Grid
 from alm_core.guessing import LayerGuess, guess_layer, is_mask
 
 SUFFIXES = (".tif", ".tiff")
+LONGEST_LABEL = 12
+"""Letters of a band's description that still make a good name (B4, VV, red)."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class BandFacts:
         North-up grid; its CRS is None where the file declares none.
     scan : BandScan
     guess : LayerGuess
+    description : str
+        What the file says of the band.
     nodata : float or None
         Proposed nodata, where a sentinel is not declared.
     scale : float or None
@@ -48,6 +52,7 @@ class BandFacts:
     grid: Grid
     scan: BandScan
     guess: LayerGuess
+    description: str = ""
     nodata: float | None = None
     scale: float | None = None
     simulated: bool = False
@@ -131,13 +136,19 @@ def read_bands(path: Path) -> list[BandFacts]:
             if sentinel is not None:
                 scan = scan_band(dataset, band, nodata=sentinel)
             description = dataset.descriptions[band - 1] or ""
-            name = path.stem if dataset.count == 1 else f"{path.stem}_{description or f'band{band}'}"
+            name = _band_name(path.stem, band, dataset.count, description)
             guess = guess_layer(
                 name, dtype=dataset.dtypes[band - 1], distinct=scan.distinct, unit=unit_of(dataset, band), description=description
             )
             scale = _scale(name, scan, dataset.scales[band - 1])
-            found.append(BandFacts(path, band, safe_name(name), grid, scan, guess, sentinel, scale, simulated))
+            found.append(BandFacts(path, band, safe_name(name), grid, scan, guess, description, sentinel, scale, simulated))
     return found
+
+
+def _band_name(stem: str, band: int, count: int, description: str) -> str:
+    if count == 1:
+        return stem
+    return f"{stem}_{description if 0 < len(description) <= LONGEST_LABEL else f'band{band}'}"
 
 
 def _scale(name: str, scan: BandScan, declared: float) -> float | None:
@@ -170,15 +181,15 @@ def _with_unique_names(bands: list[BandFacts]) -> list[BandFacts]:
 
 
 def common_grid(bands: list[BandFacts]) -> tuple[BandFacts, str]:
-    """The band whose grid most bands share; the finer one where two are as common. Also why."""
-    shared = Counter(_key(facts.grid) for facts in bands)
+    """A band of the grid that most files share, of the finer one where two are as common; and why."""
+    shared = Counter(_key(facts.grid) for facts in {facts.path: facts for facts in bands}.values())
     most = max(shared.values())
     fits = [facts for facts in bands if shared[_key(facts.grid)] == most]
     chosen = min(fits, key=lambda facts: (_cell(facts.grid), facts.name))
     if len(shared) == 1:
-        return chosen, f"all {len(bands)} layers lie on this grid"
+        return chosen, "all rasters lie on this grid"
     finest = min(bands, key=lambda facts: _cell(facts.grid))
-    why = f"{most} of {len(bands)} layers lie on this grid"
+    why = f"{most} of {shared.total()} rasters lie on this grid"
     if _cell(finest.grid) < _cell(chosen.grid):
         why += f"; the finest is that of {finest.path.name}"
     return chosen, why

@@ -24,7 +24,9 @@ options = {n_estimators = 30, max_depth = 3}
 SECTIONS = {
     "study": 'name = "small"\ntitle = "A small study"\nseed = 7\nsimulated = true\nlicence = "CC-BY-4.0"',
     "target": 'name = "vwc"\nunit = "m3 m-3"\nminimum = 0.0\nmaximum = 0.7',
-    "grid": 'crs = "EPSG:4326"\nresolution = 0.1\nbounds = {west = 90.0, south = 30.0, east = 94.0, north = 33.0}\nmask = "mask.tif"',
+    "grid": (
+        'crs = "EPSG:4326"\nresolution = 0.1\nmask = "mask.tif"\nbounds = {west = 90.0, south = 30.0, east = 94.0, north = 33.0}'
+    ),
     "sites": 'table = "sites.csv"',
     "sites.columns": 'site_id = "id"\nlongitude = "lon"\nlatitude = "lat"\nvalue = "vwc"\nsurvey = "survey"',
     "selection": "enabled = false",

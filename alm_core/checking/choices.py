@@ -145,7 +145,8 @@ def check_groups(options: StudyOptions, fields: Sequence[str]) -> list[Fault]:
     if options.screening.season_months is not None and "date" not in fields:
         text = "Months are to be kept, but the table has no dates. Name sites.columns.date, or drop the rule."
         faults.append(Fault("column_needed", "screening.season_months", text))
-    if options.screening.porosity_bound and "porosity" not in fields:
+    # A conversion brings a porosity of its own, from the bulk density.
+    if options.screening.porosity_bound and "porosity" not in fields and options.sites.conversion is None:
         text = "The porosity bound needs a column for porosity. Name sites.columns.porosity, or switch the rule off."
         faults.append(Fault("column_needed", "screening.porosity_bound", text))
     depths = options.screening.depth_minimum_m is not None or options.screening.depth_maximum_m is not None

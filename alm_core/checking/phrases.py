@@ -22,7 +22,10 @@ COVER_REACH = 60
 """Characters after such a cue in which its years stand."""
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-MONTH_NAME = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+MONTH_NAME = (
+    r"(jan(?=uary|\b)|feb(?=ruary|\b)|mar(?=ch|\b)|apr(?=il|\b)|may(?=\b)|jun(?=e|\b)|jul(?=y|\b)|aug(?=ust|\b)|"
+    r"sep(?=t|\b)|oct(?=ober|\b)|nov(?=ember|\b)|dec(?=ember|\b))(?:uary|ruary|ch|il|e|y|ust|tember|t|ober|ember)?\b\.?"
+)
 ENGLISH_MONTHS = re.compile(rf"\b{MONTH_NAME}\s*(?:to|and|through|until|[-–—])\s*{MONTH_NAME}(?![a-z])", FLAGS)
 CHINESE_MONTHS = re.compile(r"(?<!\d)(\d{1,2})\s*月?\s*[-–—~～至到]\s*(\d{1,2})\s*月")
 

@@ -25,7 +25,7 @@ from alm_core.covariates.layers import LayerSource
 from alm_core.errors import AlmError, MissingFileError
 from alm_core.grid import Grid
 from alm_core.sites.reading import read_raw
-from alm_core.stages.data import read_table, study_grid
+from alm_core.sites.table import SiteTable
 from alm_core.study import Study
 
 FOLDS_MARGIN = 2
@@ -34,9 +34,10 @@ FOLDS_MARGIN = 2
 
 @dataclass(frozen=True)
 class SiteCheck:
-    """The parsed table (None where it can't be read) and its faults."""
+    """The cells of the table and the sites that the run makes of them (None where that fails), and all faults."""
 
     parsed: ParsedTable | None
+    table: SiteTable | None
     faults: list[Fault]
 
 
@@ -60,12 +61,12 @@ def check_study(path: str | Path) -> list[Fault]:
     faults += [fault for fault in check_choices(study) if fault.where.split(".")[0] not in lost]
     grid, found = _grid(salvaged)
     faults += found
-    sites = SiteCheck(None, []) if "sites" in lost else _sites(study, grid)
+    sites = SiteCheck(None, None, []) if "sites" in lost else _sites(study, grid)
     faults += sites.faults
     places = _places(sites.parsed, grid)
     if places is not None and grid is not None:
         faults += check_sites_on_grid(places, grid)
-    faults += _enough(study, sites.parsed, places)
+    faults += _enough(study, sites, grid)
     if study.options.grid.mask and "grid" not in lost and study.file(study.options.grid.mask).is_file():
         faults += check_mask(study.file(study.options.grid.mask), study.options.grid.mask_values, grid, places)
     if "covariates" not in lost:
@@ -94,6 +95,9 @@ def _missing_files(salvaged: SalvagedStudy) -> list[Fault]:
 
 
 def _grid(salvaged: SalvagedStudy) -> tuple[Grid | None, list[Fault]]:
+    # The stages bring every learner with them: a study that is no TOML is told so without that wait.
+    from alm_core.stages.data import study_grid
+
     options = salvaged.study.options.grid
     if "grid" in salvaged.lost or (options.like and not salvaged.study.file(options.like).is_file()):
         return None, []
@@ -104,38 +108,48 @@ def _grid(salvaged: SalvagedStudy) -> tuple[Grid | None, list[Fault]]:
 
 
 def _sites(study: Study, grid: Grid | None) -> SiteCheck:
+    from alm_core.stages.data import read_table
+
     options = study.options.sites
     try:
         raw = read_raw(study.file(options.table), sheet=options.sheet, layer=options.layer)
     except MissingFileError:
-        return SiteCheck(None, [])
+        return SiteCheck(None, None, [])
     except AlmError as fault:
-        return SiteCheck(None, [Fault("table_unreadable", "sites.table", str(fault))])
+        return SiteCheck(None, None, [Fault("table_unreadable", "sites.table", str(fault))])
     bounds = grid.bounds if grid is not None and grid.is_geographic else None
     named = {name: column for name, column in options.columns.model_dump().items() if column}
     parsed = parse_table(raw, columns=named, crs=options.crs, sentinels=options.sentinels, bounds=bounds, repeats=options.repeats)
     faults = parsed.faults + value_faults(parsed, value_unit=options.value_unit, value_maximum=study.options.target.maximum)
     faults += check_groups(study.options, list(parsed.columns)) + _target_range(study, parsed)
     faults = [Fault(fault.code, _in_sites(fault.where), fault.message, fault.severity) for fault in faults]
-    if not any(fault.severity == "error" for fault in faults):
-        # The reader of the run has the last word: what it refuses is a fault even where no rule here saw it.
-        try:
-            read_table(study, grid)
-        except AlmError as fault:
-            faults.append(Fault("table_unreadable", "sites.table", str(fault)))
-    return SiteCheck(parsed, faults)
+    if any(fault.severity == "error" for fault in faults):
+        return SiteCheck(parsed, None, faults)
+    # The reader of the run has the last word: what it refuses is a fault even where no rule here saw it.
+    try:
+        return SiteCheck(parsed, read_table(study, grid), faults)
+    except AlmError as fault:
+        return SiteCheck(parsed, None, [*faults, Fault("table_unreadable", "sites.table", str(fault))])
 
 
 def _in_sites(where: str) -> str:
     return where if "." in where else f"sites, {where}"
 
 
-def _enough(study: Study, parsed: ParsedTable | None, places: Places | None) -> list[Fault]:
-    if parsed is None or "value" not in parsed.numbers:
+def _enough(study: Study, sites: SiteCheck, grid: Grid | None) -> list[Fault]:
+    """Sites that have a value and lie on the grid, against the number of folds."""
+    if sites.table is not None:
+        frame = sites.table.frame
+        values, longitude, latitude = (frame[name].to_numpy(float) for name in ("value", "longitude", "latitude"))
+    elif sites.parsed is not None and "value" in sites.parsed.numbers:
+        values, longitude, latitude = sites.parsed.numbers["value"], sites.parsed.longitude, sites.parsed.latitude
+    else:
         return []
-    has_value = np.isfinite(parsed.numbers["value"])
-    on_grid = has_value if places is None else has_value & np.isin(parsed.raw.rows, places.rows[places.inside])
-    usable = int(on_grid.sum())
+    usable_rows = np.isfinite(values)
+    if grid is not None and grid.crs is not None and longitude is not None and latitude is not None:
+        places = site_places(longitude, latitude, np.arange(values.size), grid)
+        usable_rows &= np.isin(np.arange(values.size), places.rows[places.inside])
+    usable = int(usable_rows.sum())
     folds = study.options.validation.folds
     if usable < folds:
         text = (

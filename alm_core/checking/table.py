@@ -258,6 +258,8 @@ def _parse_places(
         return
     parsed.add_all("coordinates", "coordinates", found)
     for note in places.notes:
+        if "without coordinates" in note:
+            continue  # named below, as a warning
         parsed.add("coordinates_note", "coordinates", f"{note[:1].upper()}{note[1:]}.", "note")
     parsed.longitude, parsed.latitude = places.longitude, places.latitude
     missing = ~(np.isfinite(places.longitude) & np.isfinite(places.latitude))

@@ -13,6 +13,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 Groups = tuple[tuple[str, ...], ...]
+CLEAR_LOSS = 0.02  # of the skill: part of the target's variance
 
 
 def correlated_groups(X: pd.DataFrame, correlation: float) -> Groups:
@@ -144,11 +145,14 @@ def smallest_within_one_error(scores: np.ndarray, sizes: Sequence[int]) -> SizeC
 
 
 def hurts(before: np.ndarray, after: np.ndarray) -> bool:
-    """Tell whether scores ``[split]`` fell by more than two standard errors of the paired difference."""
+    """Tell whether scores ``[split]`` fell by more than 0.02 and by more than two standard errors of the paired difference.
+
+    The first limit is there because a true duplicate also calms the trees a little, and that shows in many splits.
+    """
     if len(before) < 2:
         return False
     loss = before - after
-    return bool(loss.mean() > 2.0 * loss.std(ddof=1) / np.sqrt(len(loss)))
+    return bool(loss.mean() > max(CLEAR_LOSS, 2.0 * loss.std(ddof=1) / np.sqrt(len(loss))))
 
 
 def stability(sets: Sequence[Sequence[str]], n_features: int) -> dict[str, Any]:

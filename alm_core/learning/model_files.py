@@ -6,7 +6,9 @@ beside each says what it is. What is loaded predicts with the compiled trees.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from alm_core.trees.convert import compile_ensemble
 from alm_core.trees.ensemble import TreeEnsemble
 
 VERSION = 1
+FACTS = {"version", "kind", "task", "seed", "options", "feature_names", "categorical", "classes", "seen_classes", "sha256"}
 SUFFIXES = {"xgboost": ".ubj", "catboost": ".cbm", "random_forest": ".npz", "extra_trees": ".npz"}
 
 
@@ -32,18 +35,25 @@ def save_learner(learner: Learner, folder: str | Path, name: str) -> Path:
     Raises
     ------
     LearnerError
-        The kind has no file format without pickle.
+        The kind has no file format without pickle, or the learner is not fitted.
+    ModelFileError
+        The name is not a plain file name.
     """
     if not can_be_saved(learner):
         raise LearnerError(
             f"A learner of kind {learner.kind!r} can't be saved: only {', '.join(SUFFIXES)} have a format that holds no code. "
             "Fit it again from the samples of the run."
         )
-    path = Path(folder) / f"{name}{SUFFIXES[learner.kind]}"
+    if not learner.fitted_:
+        raise LearnerError(f"The learner {learner.kind!r} is not fitted, so there is nothing to save: call fit first.")
+    path = _path(folder, name, SUFFIXES[learner.kind])
+    hidden = path.with_name(f".writing-{path.name}")  # a file that is cut short never has the final name
+    if isinstance(learner.estimator, TreeEnsemble):
+        raise LearnerError(f"The learner {name!r} was read from a file: copy that file instead of saving it again.")
     if learner.kind in ("xgboost", "catboost"):
-        learner.estimator.save_model(path)
+        learner.estimator.save_model(str(hidden))
     else:
-        compile_ensemble(learner.estimator, feature_names=learner.feature_names).save(path)
+        compile_ensemble(learner.estimator, feature_names=learner.feature_names).save(hidden)
     facts = {
         "version": VERSION,
         "kind": learner.kind,
@@ -54,8 +64,13 @@ def save_learner(learner: Learner, folder: str | Path, name: str) -> Path:
         "categorical": list(learner.categorical),
         "classes": None if learner.classes_ is None else np.asarray(learner.classes_).tolist(),
         "seen_classes": None if learner.seen_classes_ is None else np.asarray(learner.seen_classes_).tolist(),
+        "sha256": _digest(hidden),
     }
-    path.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    os.replace(hidden, path)
+    about = _path(folder, name, ".json")
+    hidden = about.with_name(f".writing-{about.name}")
+    hidden.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    os.replace(hidden, about)
     return path
 
 
@@ -69,19 +84,11 @@ def load_learner(folder: str | Path, name: str) -> Learner:
     ModelFileError
         A file of it is damaged or of another version.
     """
-    about = Path(folder) / f"{name}.json"
-    if not about.is_file():
-        raise MissingFileError(f"{about} is not there: the models of this run are not finished. Run it again.")
-    try:
-        facts = json.loads(about.read_text(encoding="utf-8"))
-        version, kind = facts["version"], facts["kind"]
-    except (ValueError, KeyError, TypeError) as fault:
-        raise ModelFileError(f"{about} is damaged ({fault}). Delete the folder of the run and run it again.") from fault
-    if version != VERSION or kind not in SUFFIXES:
-        raise ModelFileError(f"{about} has version {version} and kind {kind!r}; version {VERSION} is expected. Run it again.")
+    about = _path(folder, name, ".json")
+    facts = _read_facts(about)
     learner = Learner(
-        kind,
-        _read_ensemble(about.with_suffix(SUFFIXES[kind]), facts),
+        facts["kind"],
+        _read_ensemble(_path(folder, name, SUFFIXES[facts["kind"]]), facts),
         task=facts["task"],
         seed=facts["seed"],
         options=facts["options"],
@@ -95,9 +102,30 @@ def load_learner(folder: str | Path, name: str) -> Learner:
     return learner
 
 
+def _read_facts(about: Path) -> dict[str, Any]:
+    """Read and check the JSON beside a model."""
+    if not about.is_file():
+        raise MissingFileError(f"{about} is not there: the models of this run are not finished. Run it again.")
+    try:
+        facts = json.loads(about.read_text(encoding="utf-8"))
+        version, kind = facts["version"], facts["kind"]
+    except (ValueError, KeyError, TypeError) as fault:
+        raise ModelFileError(f"{about} is damaged ({fault}). Delete the folder of the run and run it again.") from fault
+    if version != VERSION or kind not in SUFFIXES:
+        raise ModelFileError(f"{about} has version {version} and kind {kind!r}; version {VERSION} is expected. Run it again.")
+    missing = sorted(FACTS - facts.keys())
+    if missing:
+        raise ModelFileError(f"{about} lacks {', '.join(missing)}. Delete the folder of the run and run it again.")
+    return facts
+
+
 def _read_ensemble(path: Path, facts: dict[str, Any]) -> TreeEnsemble:
     if not path.is_file():
         raise MissingFileError(f"{path} is not there: the models of this run are not finished. Run it again.")
+    if _digest(path) != facts["sha256"]:
+        raise ModelFileError(
+            f"{path} is damaged: its hash is not the one written beside it. Delete the folder of the run and run it again."
+        )
     if path.suffix == ".npz":
         return TreeEnsemble.load(path)
     try:
@@ -120,3 +148,16 @@ def _native(kind: str, task: str) -> Any:
     from catboost import CatBoostClassifier, CatBoostRegressor
 
     return CatBoostRegressor() if task == "regression" else CatBoostClassifier()
+
+
+def _path(folder: str | Path, name: str, suffix: str) -> Path:
+    """A file of the folder; a name that leads out of it is refused."""
+    if not name or name.startswith(".") or "/" in name or "\\" in name:
+        raise ModelFileError(f"The model name {name!r} is not a plain file name: give one without folders or a leading dot.")
+    return Path(folder) / f"{name}{suffix}"
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -103,6 +103,7 @@ def stage_sites(context: Context) -> list[Path]:
         categorical=tuple(name for name, kind in stack.kinds.items() if kind == "categorical"),
     )
     kept = screened.frame["kept"].to_numpy(bool)
+    check_any_left(screened)
     samples = make_samples(screened.frame[kept], features[kept], x[kept], y[kept])
     check_target(samples.target, options.target.task, name=options.target.name)
     if len(samples) < options.validation.folds:
@@ -115,6 +116,21 @@ def stage_sites(context: Context) -> list[Path]:
     summary = {"table": screened.to_dict(), "removed": audit(screened).to_dict("records"), "samples": samples.to_dict()}
     write_json(context.folder / "sites.json", summary)
     return context.files("sites.parquet", "samples.parquet", "sites.json")
+
+
+def check_any_left(screened: SiteTable) -> None:
+    """Refuse a table of which nothing is left, and say which rules took the sites.
+
+    Raises
+    ------
+    SitesError
+    """
+    frame = screened.frame
+    if not frame["kept"].any():
+        taken = ", ".join(f"{rule} {count}" for rule, count in frame["rule"].value_counts().items())
+        raise SitesError(
+            f"No site is left of {len(frame)}; sites taken by each rule: {taken}. Check coordinates, grid and [screening]."
+        )
 
 
 def site_places(table: SiteTable, grid: Grid) -> tuple[np.ndarray, np.ndarray]:

@@ -17,9 +17,12 @@ GOOD_RECORD = {
     "lang": "zh",
     "created": "2024-01-01 00:00:00",
     "ds_abstract": "<p>本数据集为青藏高原活动层体积含水量，代表2009-2020年9-10月的多年平均，空间分辨率为0.01°，RMSE 0.08。</p>",
-    "ds_source": "<p>地形因子来自SRTM DEM，共3项地形指标，包括：海拔（H）、坡度（S）和坡向（A）。气候来自ERA5-Land再分析资料。</p>",
-    "ds_process_way": "<p>采用四种回归算法（随机森林、极端随机树、XGBoost、CatBoost），地形（海拔、坡度、坡向）作为预测因子。</p>",
-    "ds_quality": "<p>空间分块交叉验证的决定系数R²为0.61，RMSE为0.08，独立钻孔另作检验，结果一致，覆盖全部冻土区域与不同植被类型。</p>",
+    "ds_source": "<p>地形因子来自SRTM DEM，共3项地形指标，包括：海拔（H）、坡度（S）和坡向（A）。"
+    "气候来自ERA5-Land再分析资料。</p>",
+    "ds_process_way": "<p>采用四种回归算法（随机森林、极端随机树、XGBoost、CatBoost），"
+    "地形（海拔、坡度、坡向）作为预测因子。</p>",
+    "ds_quality": "<p>空间分块交叉验证的决定系数R²为0.61，RMSE为0.08，独立钻孔另作检验，结果一致，"
+    "覆盖全部冻土区域与不同植被类型。</p>",
     "ds_acq_start_time": "2009-01-01 00:00:00",
     "ds_acq_end_time": "2020-12-31 00:00:00",
     "ds_acq_place": "青藏高原",
@@ -44,10 +47,10 @@ GOOD_RECORD = {
             "The spatial resolution of 0.01° follows the covariates; RMSE 0.08.</p>",
             "ds_source": "<p>Terrain comes from the SRTM DEM; 3 terrain indices were derived, including elevation (H), slope (S) "
             "and aspect (A). Climate comes from ERA5-Land reanalysis.</p>",
-            "ds_process_way": "<p>Four regression algorithms (random forest, extra trees, XGBoost, CatBoost) were compared; the terrain "
-            "(elevation, slope, aspect) served as predictors.</p>",
-            "ds_quality": "<p>Spatial block cross-validation gave R² of 0.61 and RMSE of 0.08. Independent boreholes were checked "
-            "as well.</p>",
+            "ds_process_way": "<p>Four regression algorithms (random forest, extra trees, XGBoost, CatBoost) were compared; "
+            "the terrain (elevation, slope, aspect) served as predictors.</p>",
+            "ds_quality": "<p>Spatial block cross-validation gave R² of 0.61 and RMSE of 0.08. Independent boreholes were "
+            "checked as well.</p>",
             "ds_acq_place": "Qinghai-Tibet Plateau",
         }
     },

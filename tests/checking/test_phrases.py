@@ -58,7 +58,13 @@ def test_may_and_march_need_words_of_their_own():
 
 @pytest.mark.parametrize(
     ("text", "size", "in_degrees"),
-    [("90m", 90, False), ("1 km", 1000, False), ("0.1度", 0.1, True), ("3 arc-seconds", 3 / 3600, True), ("0.25 degrees", 0.25, True)],
+    [
+        ("90m", 90, False),
+        ("1 km", 1000, False),
+        ("0.1度", 0.1, True),
+        ("3 arc-seconds", 3 / 3600, True),
+        ("0.25 degrees", 0.25, True),
+    ],
 )
 def test_resolutions(text, size, in_degrees):
     """Units of length and of angle."""

@@ -95,9 +95,7 @@ BROKEN = {
     "constant": lambda path, smooth: write_tif(path, np.full((20, 20), 3, np.int16)),
     "all_nodata": lambda path, smooth: write_tif(path, np.full((20, 20), -1, np.int16), nodata=-1),
     "nodata_among_values": of_values([4000.0], nodata=4000.0),
-    "statistics_stale": lambda path, smooth: write_tif(
-        path, smooth, tags={"STATISTICS_MINIMUM": "0", "STATISTICS_MAXIMUM": "9"}
-    ),
+    "statistics_stale": lambda path, smooth: write_tif(path, smooth, tags={"STATISTICS_MINIMUM": "0", "STATISTICS_MAXIMUM": "9"}),
     "declared_range": lambda path, smooth: write_tif(path, smooth, tags={"valid_min": "0", "valid_max": "100"}),
     "value_range": lambda path, smooth: write_tif(path, smooth, tags={"units": "m3 m-3"}),
     "nodata_only_in_tag": lambda path, smooth: write_tif(path, smooth, tags={"_FillValue": "-1"}),
@@ -152,7 +150,9 @@ def test_a_band_that_is_not_there_is_named(tmp_path, smooth):
 
 
 @pytest.mark.parametrize("options", [{}, {"BIGTIFF": "YES"}, {"ENDIANNESS": "BIG"}])
-@pytest.mark.parametrize(("text", "impossible"), [(b"-99\x00", True), (b"1.5\x00", True), (b"nan\x00", True), (b"255\x00", False)])
+@pytest.mark.parametrize(
+    ("text", "impossible"), [(b"-99\x00", True), (b"1.5\x00", True), (b"nan\x00", True), (b"255\x00", False)]
+)
 def test_nodata_that_the_type_can_not_hold_is_named(tmp_path, text, impossible, options):
     """A byte raster whose nodata is no byte: no cell ever matches it, and rasterio keeps silent about it."""
     path = write_tif(tmp_path / "layer.tif", np.arange(200, dtype=np.uint8).reshape(10, 20), nodata=255, **options)

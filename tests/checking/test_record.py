@@ -91,21 +91,33 @@ MUTATIONS = [
     ({"ds_acq_start_time": "2021-01-01"}, "dates_swapped"),
     ({"ds_acq_end_time": "20x0"}, "date_invalid"),
     ({"ds_acq_end_time": "2015-12-31 00:00:00"}, "period_disagrees"),
-    ({"en.ds_abstract": "The data cover the period 2009-2016; RMSE is 0.08 at a resolution given elsewhere in 0.01."}, "period_disagrees"),
+    (
+        {"en.ds_abstract": "The data cover the period 2009-2016; RMSE is 0.08 at a resolution given elsewhere in 0.01."},
+        "period_disagrees",
+    ),
     ({"ds_abstract": "本数据为青藏高原9-10月活动层体积含水量的年平均值。"}, "season_called_annual"),
     ({"en.ds_abstract": "The yearly mean water content of the active layer from September to October."}, "season_called_annual"),
     ({"ds_projection": "Albers Equal Area Conic"}, "projection_mixed"),
     ({"ds_space_res": "0.5°"}, "resolution_disagrees"),
-    ({"en.ds_abstract": "Maps with a spatial resolution of 0.25-0.5° are provided for the region; RMSE 0.08."}, "resolution_disagrees"),
+    (
+        {"en.ds_abstract": "Maps with a spatial resolution of 0.25-0.5° are provided for the region; RMSE 0.08."},
+        "resolution_disagrees",
+    ),
     ({"title_en": "Water content at 25 km on the Qinghai-Tibet Plateau (2009-2020)"}, "resolution_disagrees"),
-    ({"en.ds_process_way": "Several classification algorithms were compared and the best one kept."}, "regression_called_classification"),
+    (
+        {"en.ds_process_way": "Several classification algorithms were compared and the best one kept."},
+        "regression_called_classification",
+    ),
     ({"ds_process_way": "比较了多种机器学习分类算法，择优使用。"}, "regression_called_classification"),
     ({"en.ds_source": "We derived five terrain indices, including elevation, slope and aspect."}, "list_count"),
     ({"en.ds_source": "There are 3 soil layers (sand, silt, clay, organic carbon)."}, "list_count"),
     ({"ds_source": "采用4种机器学习模型（随机森林、极端随机树、XGBoost）。"}, "list_count"),
     ({"ds_source": "包含气温、气压、比湿、降水率共7个气象要素，时间分辨率三小时。"}, "list_count"),
     ({"en.ds_process_way": "Predictors were the terrain (elevation, slope, aspect, curvature)."}, "list_lacks_used"),
-    ({"en.ds_quality": "An independent sample was used, randomly split into training and test sets at 70:30."}, "independent_random_split"),
+    (
+        {"en.ds_quality": "An independent sample was used, randomly split into training and test sets at 70:30."},
+        "independent_random_split",
+    ),
     ({"ds_quality": "独立验证样本由全部站点随机划分得到，占30%。"}, "independent_random_split"),
     ({"en.ds_quality": "R2 = 1.21 and RMSE 0.08 were reached."}, "score_impossible"),
     ({"ds_quality": "总体精度为120%，RMSE 0.08。"}, "score_impossible"),
@@ -117,7 +129,10 @@ MUTATIONS = [
     ({"created": "2015-01-01 00:00:00"}, "date_after_record"),
     ({"en.ds_quality": "Spatial block cross-validation gave R² of 0.91 and RMSE of 0.08."}, "languages_disagree"),
     ({"en.ds_quality": ""}, "translation_missing"),
-    ({"ds_time_res": "5年", "ds_source": "气候因子来自WorldClim v2.1。", "en.ds_source": "Climate is from WorldClim v2.1."}, "climatology_slices"),
+    (
+        {"ds_time_res": "5年", "ds_source": "气候因子来自WorldClim v2.1。", "en.ds_source": "Climate is from WorldClim v2.1."},
+        "climatology_slices",
+    ),
     ({"ds_time_res": "年", "en.ds_source": "Soil moisture comes from Sentinel-1 images of every year."}, "source_period"),
     ({"ds_time_res": "年", "ds_files_count": 1}, "files_count"),
 ]
@@ -135,14 +150,35 @@ def test_each_rule_answers_for_its_fault(good_record, write_record, changes, cod
 
 
 HARMLESS = [
-    {"en.ds_quality": "The mean annual ground temperature was measured; field sampling ran from September to October. R² of 0.61, RMSE of 0.08."},
+    {
+        "en.ds_quality": "The mean annual ground temperature was measured; field sampling ran from September to "
+        "October. R² of 0.61, RMSE of 0.08."
+    },
     {"ds_space_res": "1 km"},
-    {"en.ds_source": "Data from 12 stations and 84 boreholes (Zhao et al., 2021) were used with several indices such as slope and aspect."},
-    {"en.ds_source": "Elevation is from SRTM, and 30 predictors (10 terrain, 12 climate, 8 soil) were tested; ERA5-Land gives the climate."},
-    {"ds_acq_lat_north": 75.0, "ds_acq_lat_south": 60.0, "ds_acq_place": "亚洲", "en.ds_acq_place": "Asia", "title_cn": "数据集（2009-2020年）", "title_en": "Data (2009-2020)",
-     "ds_source": "地形来自SRTM与ArcticDEM。", "en.ds_source": "Terrain is from SRTM south of 60 N and ArcticDEM north of it."},
+    {
+        "en.ds_source": "Data from 12 stations and 84 boreholes (Zhao et al., 2021) were used with several "
+        "indices such as slope and aspect."
+    },
+    {
+        "en.ds_source": "Elevation is from SRTM, and 30 predictors (10 terrain, 12 climate, 8 soil) were "
+        "tested; ERA5-Land gives the climate."
+    },
+    {
+        "ds_acq_lat_north": 75.0,
+        "ds_acq_lat_south": 60.0,
+        "ds_acq_place": "亚洲",
+        "en.ds_acq_place": "Asia",
+        "title_cn": "数据集（2009-2020年）",
+        "title_en": "Data (2009-2020)",
+        "ds_source": "地形来自SRTM与ArcticDEM。",
+        "en.ds_source": "Terrain is from SRTM south of 60 N and ArcticDEM north of it.",
+    },
     {"en.ds_process_way": "The sample was randomly split at 70:30 into training and test sets. No independent data exist."},
-    {"ds_time_res": "5年", "ds_source": "WorldClim 与 CRU TS 逐月资料。", "en.ds_source": "WorldClim normals with CRU TS anomalies."},
+    {
+        "ds_time_res": "5年",
+        "ds_source": "WorldClim 与 CRU TS 逐月资料。",
+        "en.ds_source": "WorldClim normals with CRU TS anomalies.",
+    },
 ]
 
 
@@ -169,7 +205,8 @@ def test_box_across_the_antimeridian_is_a_note(good_record, write_record):
 
 def test_free_text_is_read_by_language(write_record):
     """A record without fields: its title, languages, DOI and licence are found."""
-    text = "Frozen ground data set (2001-2010)\n本数据集时间跨度为2001-2012年。\nThe data cover the period 2001-2010. CC BY 4.0, 10.5281/zenodo.1\n"
+    text = "Frozen ground data set (2001-2010)\n本数据集时间跨度为2001-2012年。\n"
+    text += "The data cover the period 2001-2010. CC BY 4.0, 10.5281/zenodo.1\n"
     path = write_record(text, "record.txt")
     record = read_record(path)
     assert record.free_text
@@ -196,7 +233,9 @@ def test_record_in_another_encoding_is_a_fault(tmp_path):
 
 FIELDS = ["title", "ds_abstract", "ds_acq_lon_west", "ds_acq_lon_east", "ds_acq_lat_south", "ds_acq_lat_north", "i18n", "bbox"]
 FIELDS += ["ds_acq_start_time", "ds_time_tags", "ds_files_count", "ds_space_res", "ds_time_res", "ds_projection", "license_type"]
-VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=30), st.lists(st.integers(), max_size=4))
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=30), st.lists(st.integers(), max_size=4)
+)
 
 
 @settings(max_examples=60, deadline=None)

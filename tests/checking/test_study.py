@@ -93,12 +93,24 @@ BROKEN = {
     "study_option: no name": (lambda f: edit(f, ('name = "small"\n', "")), "study_option", "must be given"),
     "toml": (lambda f: edit(f, ('name = "small"', "name = small")), "toml", "TOML"),
     "bounds swapped": (
-        lambda f: edit(f, ('like = "elevation.tif"', 'crs = "EPSG:4326"\nresolution = 0.05\nbounds = {west = 93, east = 90, south = 32, north = 34}')),
+        lambda f: edit(
+            f,
+            (
+                'like = "elevation.tif"',
+                'crs = "EPSG:4326"\nresolution = 0.05\nbounds = {west = 93, east = 90, south = 32, north = 34}',
+            ),
+        ),
         "study_option",
         "swapped",
     ),
     "bounds uneven": (
-        lambda f: edit(f, ('like = "elevation.tif"', 'crs = "EPSG:4326"\nresolution = 0.07\nbounds = {west = 90, east = 93, south = 32, north = 34}')),
+        lambda f: edit(
+            f,
+            (
+                'like = "elevation.tif"',
+                'crs = "EPSG:4326"\nresolution = 0.07\nbounds = {west = 90, east = 93, south = 32, north = 34}',
+            ),
+        ),
         "grid",
         "whole number",
     ),
@@ -114,7 +126,11 @@ BROKEN = {
     "west positive": (lambda f: moved(f, lambda x, y: (-x, y)), "coordinates", "west"),
     "far away": (lambda f: moved(f, lambda x, y: (x - 60, y + 20)), "sites_outside_grid", "No site"),
     "constant covariate": (lambda f: replaced(f, "ndvi.tif", np.full((40, 60), 0.3, np.float32)), "constant", "0.3"),
-    "empty covariate": (lambda f: replaced(f, "ndvi.tif", np.full((40, 60), -1, np.float32), nodata=-1.0), "all_nodata", "nodata"),
+    "empty covariate": (
+        lambda f: replaced(f, "ndvi.tif", np.full((40, 60), -1, np.float32), nodata=-1.0),
+        "all_nodata",
+        "nodata",
+    ),
     "no crs": (lambda f: replaced(f, "ndvi.tif", SENTINEL[4:], crs=None), "no_crs", "CRS"),
     "sentinel": (lambda f: replaced(f, "ndvi.tif", SENTINEL), "sentinel", "-9999"),
     "no overlap": (lambda f: replaced(f, "ndvi.tif", SENTINEL[4:], west=10.0), "grid_overlap", "overlap"),
@@ -129,12 +145,22 @@ BROKEN = {
         "column_needed",
         "no dates",
     ),
-    "survey folds": (lambda f: edit(f, ("[selection]", '[validation]\nschemes = ["survey", "knndm"]\n[selection]')), "column_needed", "survey"),
+    "survey folds": (
+        lambda f: edit(f, ("[selection]", '[validation]\nschemes = ["survey", "knndm"]\n[selection]')),
+        "column_needed",
+        "survey",
+    ),
     "unknown keep": (lambda f: edit(f, ("enabled = false", 'enabled = false\nkeep = ["slope"]')), "name_unknown", "slope"),
     "column": (lambda f: edit(f, ('value = "vwc"', 'value = "vwcc"')), "column_missing", "vwcc"),
-    "limits": (lambda f: edit(f, ("[selection]", "[screening]\nminimum = 1\nmaximum = 0\n[selection]")), "limits_swapped", "swapped"),
+    "limits": (
+        lambda f: edit(f, ("[selection]", "[screening]\nminimum = 1\nmaximum = 0\n[selection]")),
+        "limits_swapped",
+        "swapped",
+    ),
     "derived": (
-        lambda f: edit(f, ("[[learners]]", '[[derived]]\nname = "s"\nmethod = "slope"\ninputs = {elevation = "dem"}\n[[learners]]')),
+        lambda f: edit(
+            f, ("[[learners]]", '[[derived]]\nname = "s"\nmethod = "slope"\ninputs = {elevation = "dem"}\n[[learners]]')
+        ),
         "derived_option",
         "dem",
     ),
@@ -179,7 +205,11 @@ def test_what_can_be_read_is_checked_behind_a_broken_grid(small_study):
 
 def test_a_fault_of_several_layers_is_said_once(small_study):
     """The same message about two covariates becomes one fault that names both."""
-    edit(small_study, ('path = "elevation.tif"', 'path = "elevation.tif"\ncrs = "EPSG:0"'), ('path = "ndvi.tif"', 'path = "ndvi.tif"\ncrs = "EPSG:0"'))
+    edit(
+        small_study,
+        ('path = "elevation.tif"', 'path = "elevation.tif"\ncrs = "EPSG:0"'),
+        ('path = "ndvi.tif"', 'path = "ndvi.tif"\ncrs = "EPSG:0"'),
+    )
     for name in ("elevation.tif", "ndvi.tif"):
         replaced(small_study, name, SENTINEL[4:] + 1, crs=None)
     found = [fault for fault in check(small_study).faults if fault.code == "crs_unknown"]
@@ -213,7 +243,11 @@ def test_categories_without_sites_are_named(small_study):
     soil[:, 30:] = 2
     soil[0, 0] = 3
     replaced(small_study, "ndvi.tif", soil)
-    edit(small_study, ('path = "ndvi.tif"\ngroup = "vegetation"', 'path = "ndvi.tif"\nkind = "categorical"\ngroup = "soil"'), ('name = "ndvi"', 'name = "soil"'))
+    edit(
+        small_study,
+        ('path = "ndvi.tif"\ngroup = "vegetation"', 'path = "ndvi.tif"\nkind = "categorical"\ngroup = "soil"'),
+        ('name = "ndvi"', 'name = "soil"'),
+    )
     found = {fault.code: fault.message for fault in check(small_study).faults}
     assert "1 of 3 categories have no site: 3" in found["category_without_site"]
 
@@ -236,7 +270,15 @@ def test_absolute_paths_are_a_note(small_study):
 
 def test_layers_in_another_crs_are_read_at_the_sites(small_study, smooth):
     """A projected covariate is no fault, and the sites find their values in it."""
-    replaced(small_study, "ndvi.tif", np.tile(np.linspace(0, 0.8, 80, dtype=np.float32), (80, 1)), crs="EPSG:32646", west=200_000.0, north=3_850_000.0, cell=8000.0)
+    replaced(
+        small_study,
+        "ndvi.tif",
+        np.tile(np.linspace(0, 0.8, 80, dtype=np.float32), (80, 1)),
+        crs="EPSG:32646",
+        west=200_000.0,
+        north=3_850_000.0,
+        cell=8000.0,
+    )
     assert serious(small_study) == set(), check(small_study).text()
 
 

@@ -126,7 +126,9 @@ def test_dates_and_depths(tmp_path):
     assert "row 8" in found["depth"]
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.csv", b""), ("a.xlsx", b"no zip"), ("a.parquet", b"PAR1"), ("a.geojson", b"{}")])
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.csv", b""), ("a.xlsx", b"no zip"), ("a.parquet", b"PAR1"), ("a.geojson", b"{}")]
+)
 def test_damaged_files_are_faults(tmp_path, name, content):
     """A file that can't be read gives a fault, never a traceback."""
     path = tmp_path / name

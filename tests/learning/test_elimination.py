@@ -100,11 +100,12 @@ def test_equal_scores_choose_the_smallest():
 
 
 def test_hurts():
-    """A clear, steady fall; not a rise, not one split's mood, not a single split."""
+    """A clear, steady fall; not a rise, not one split's mood, not a trifle, not a single split."""
     before = np.array([0.5, 0.6, 0.7, 0.6])
     assert hurts(before, before - [0.1, 0.12, 0.09, 0.1])
     assert not hurts(before, before + 0.1)
     assert not hurts(before, before - [0.3, -0.1, 0.0, 0.01])
+    assert not hurts(before, before - 0.01)
     assert not hurts(before[:1], before[:1] - 0.5)
 
 

@@ -14,7 +14,12 @@ from alm_core.learning.selection import Selection, select_features
 
 ALL = [(kind, kind, {}) for kind in ("random_forest", "extra_trees", "xgboost", "catboost")]
 FAST = [("trees", "extra_trees", {}), ("boost", "xgboost", {})]
-FEW = {"extra_trees": {"n_estimators": 25, "max_features": 1.0}, "xgboost": {"n_estimators": 30, "learning_rate": 0.2}}
+FEW = {
+    "random_forest": {"n_estimators": 15, "max_features": 1.0},
+    "extra_trees": {"n_estimators": 20, "max_features": 1.0},
+    "xgboost": {"n_estimators": 30, "learning_rate": 0.2, "colsample_bytree": 1.0},
+    "catboost": {"iterations": 25, "learning_rate": 0.2, "border_count": 32},
+}
 
 
 def random_folds(n, seed=0, repeats=1, k=5):
@@ -117,7 +122,7 @@ def test_round_trip(selected):
 def test_workers_and_column_order_change_nothing():
     """One or two workers, and shuffled columns, give the same selection to the last bit."""
     X, y = simple(1, 90)
-    options = {"learners": ALL, "folds": random_folds(90, k=3), "minimum_features": 5}
+    options = {"learners": ALL, "folds": random_folds(90, k=3), "minimum_features": 6, "learner_options": FEW}
     first = select_features(X, y, workers=1, **options).to_dict()
     assert select_features(X, y, workers=2, **options).to_dict() == first
     assert select_features(X[list(X.columns[::-1])], y, workers=1, **options).to_dict() == first
@@ -131,11 +136,14 @@ def test_pooled_score_is_r2():
     assignment = np.repeat([0, 1, 1, 2, 2, 2], 15)[None]
     assignment[0, :5] = -1
     folds = Folds("block", assignment, {})
-    found = select_features(X, y, learners=FAST[:1], folds=folds, minimum_features=8, seed=3, learner_options={})
+    learner = ("trees", "extra_trees", {"n_estimators": 30})
+    found = select_features(X, y, learners=[learner], folds=folds, minimum_features=8, seed=3, learner_options={})
     columns = X[sorted(X.columns)].to_numpy()
     predicted = np.full(90, np.nan)
     for k, (_, _, train, test) in enumerate(folds.splits()):
-        predicted[test] = make_learner("extra_trees", seed=3 + k).fit(columns[train], y[train]).predict(columns[test])
+        predicted[test] = (
+            make_learner("extra_trees", options=learner[2], seed=3 + k).fit(columns[train], y[train]).predict(columns[test])
+        )
     tested = assignment[0] >= 0
     expected = 1 - np.sum((predicted - y)[tested] ** 2) / np.sum((y[tested] - y[tested].mean()) ** 2)
     assert found.path["score"].item() == pytest.approx(expected, abs=1e-9)
@@ -147,9 +155,7 @@ def test_copies_that_differ_come_back():
     a = rng.normal(size=200)
     X = pd.DataFrame({"a": a, "b": a + 0.2 * rng.normal(size=200), "n0": rng.normal(size=200), "n1": rng.normal(size=200)})
     y = 10 * (X["a"] - X["b"]).to_numpy() + 0.1 * rng.normal(size=200)
-    found = select_features(
-        X, y, learners=FAST, folds=random_folds(200), minimum_features=1, learner_options={"extra_trees": {"n_estimators": 60}}
-    )
+    found = select_features(X, y, learners=FAST, folds=random_folds(200), minimum_features=1, learner_options=FEW)
     assert found.groups == found.distinct_groups == (("a", "b"),)
     assert set(found.chosen) == {"a", "b"}
 
@@ -177,7 +183,7 @@ def test_missing_and_constant_covariates():
     X, y = simple(5, 120)
     X = X.mask(np.random.default_rng(0).random(X.shape) < 0.1)
     X["flat"] = 1.0
-    found = select_features(X, y, learners=ALL, folds=random_folds(120, k=3), minimum_features=6)
+    found = select_features(X, y, learners=ALL, folds=random_folds(120, k=3), minimum_features=6, learner_options=FEW)
     assert "flat" not in found.chosen
     assert "b" in found.chosen
 
@@ -190,7 +196,7 @@ def test_classes(n_classes):
     folds = random_folds(180, k=3)
     if n_classes == 3:
         folds = Folds("group", np.where(labels == "wet", 0, folds.assignment), {})
-    found = select_features(X, labels, learners=ALL, task="classification", folds=folds, minimum_features=5)
+    found = select_features(X, labels, learners=ALL, task="classification", folds=folds, minimum_features=6, learner_options=FEW)
     assert found.metric == "Brier skill score"
     if n_classes == 2:
         assert 0 < found.path["score"].max() < 1
