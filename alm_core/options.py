@@ -233,6 +233,7 @@ class ValidationOptions(Section):
     repeats: int = Field(1, ge=1, description="repeats of the random scheme")
     inner_folds: int = Field(5, ge=2)
     block_size_km: float = Field(100.0, gt=0)
+    block_size_degrees: float | None = Field(None, gt=0, le=90, description="instead of kilometres, on a geographic grid")
     holdout: tuple[float, float, float] = (0.70, 0.15, 0.15)
     domain_points: int = Field(1000, ge=100)
     bootstrap: int = Field(500, ge=0)

@@ -70,7 +70,7 @@ neighbour_z = 8
 enabled = false
 [validation]
 schemes = ["random", "block", "knndm"]
-block_size_km = 556.6
+block_size_degrees = 5.0
 [applicability]
 enabled = true
 """

@@ -1,11 +1,11 @@
-"""How long SHAP feature elimination takes: ours against probatus at equal settings, and ours with four learners.
+"""SHAP feature elimination: which signals it finds, and how long it takes beside probatus.
 
-    python -m benchmarks.shap_selection --probatus PYTHON [--data FOLDER]
+Run: ``python -m benchmarks.shap_selection [--probatus PYTHON] [--seeds 5]``
 
 PYTHON is the interpreter of a separate environment with probatus installed (it is no requirement of this project); without
-it only our own figures are taken. FOLDER holds X.csv, y.csv and folds.csv; without it a set of the same recipe is drawn.
-Every figure comes from a process of its own, one after the other, on the same machine. CPU seconds are those of the whole
-process, imports included for all. Our kernels are compiled beforehand (numba keeps them on disk).
+it only our own figures are taken. Data: the shared set where it lies beside the checkout, and sets of the same recipe.
+Every time comes from a process of its own, one after the other. CPU seconds are those of the whole process, imports
+included. Our kernels are compiled beforehand: numba keeps them on disk.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -25,61 +24,79 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-RESULT = Path(__file__).parent / "results" / "shap_selection.json"
+from benchmarks.common import SHARED_DATA, save
+
 FOREST = {"n_estimators": 200, "min_samples_leaf": 1, "max_features": 1.0}
+FOUR = ("random_forest", "extra_trees", "xgboost", "catboost")
 SMALLEST = 3
 FOLDS = 5
 
 
-def draw_data(folder: Path) -> None:
-    """Write 342 sites x 30 covariates: six signals, three of them copied at r = 0.95, 21 noise columns."""
-    rng = np.random.default_rng(2025)
+def recipe(seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """342 sites x 30 covariates: six signals, three of them copied at r = 0.95, 21 noise columns; and five folds."""
+    rng = np.random.default_rng(seed)
     signals = rng.standard_normal((342, 6))
     a, b, c, d, e, f = signals.T
     copies = 0.95 * signals[:, :3] + np.sqrt(1 - 0.95**2) * rng.standard_normal((342, 3))
     y = 3 * a + 2 * b + 1.5 * c + 1.5 * d**2 + np.abs(e) * a + np.sin(2 * f) + 1.5 * rng.standard_normal(342)
     names = [f"inf{i}" for i in range(6)] + [f"dup{i}" for i in range(3)] + [f"noise{i:02d}" for i in range(21)]
     X = pd.DataFrame(np.hstack([signals, copies, rng.standard_normal((342, 21))]), columns=names)
-    X[list(rng.permutation(names))].to_csv(folder / "X.csv", index=False)
-    pd.DataFrame({"y": y}).to_csv(folder / "y.csv", index=False)
-    pd.DataFrame({"fold": rng.permutation(np.arange(342) % FOLDS)}).to_csv(folder / "folds.csv", index=False)
+    return X[list(rng.permutation(names))], y, rng.permutation(np.arange(342) % FOLDS)
 
 
-def read_data(folder: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+def shared_set() -> tuple[pd.DataFrame, np.ndarray, np.ndarray] | None:
+    """The set of `oracles/shap_rfe` with its own folds; None where it is not beside the checkout."""
+    folder = SHARED_DATA / "oracles" / "shap_rfe"
+    return read(folder) if folder.is_dir() else None
+
+
+def read(folder: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Covariates, target and fold of each site."""
     fold = pd.read_csv(folder / "folds.csv")["fold"].to_numpy()
     return pd.read_csv(folder / "X.csv"), pd.read_csv(folder / "y.csv")["y"].to_numpy(), fold - fold.min()
 
 
-def select_ours(folder: Path, workers: int, learners: list[Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Run our selection from 30 to 3 covariates in single steps."""
-    from alm_core.learning.folds import Folds
+def write(folder: Path, X: pd.DataFrame, y: np.ndarray, fold: np.ndarray) -> None:
+    """The inverse of `read`."""
+    X.to_csv(folder / "X.csv", index=False)
+    pd.DataFrame({"y": y}).to_csv(folder / "y.csv", index=False)
+    pd.DataFrame({"fold": fold}).to_csv(folder / "folds.csv", index=False)
+
+
+def recovery(X: pd.DataFrame, y: np.ndarray, fold: np.ndarray | None, seed: int) -> dict[str, Any]:
+    """Select with the defaults of a study (two repeats where the folds are not given) and count the signals found."""
+    from alm_core.learning.folds import Folds, make_folds
     from alm_core.learning.selection import select_features
 
-    X, y, fold = read_data(folder)
-    started = time.perf_counter()
-    found = select_features(
-        X,
-        y,
-        learners=learners,
-        folds=Folds("random", fold[None], {}),
-        minimum_features=SMALLEST,
-        step=1,
-        workers=workers,
-        **options,
-    )
-    return {"select_wall_s": time.perf_counter() - started, "chosen": list(found.chosen), "rounds": len(found.path)}
+    nowhere = np.zeros(len(y))
+    folds = make_folds("random", x=nowhere, y=nowhere, geographic=False, n_folds=FOLDS, repeats=2, seed=seed)
+    if fold is not None:
+        folds = Folds("random", fold[None], {})
+    started = time.process_time()
+    found = select_features(X, y, learners=[(kind, kind, {}) for kind in FOUR], folds=folds, seed=seed, workers=2)
+    signals = {name[-1] for name in found.chosen if not name.startswith("noise")}
+    cpu = round(time.process_time() - started, 1)
+    return {"covariates": len(found.chosen), "signals": len(signals), "chosen": list(found.chosen), "cpu_s": cpu}
 
 
 def run_ours(folder: Path) -> dict[str, Any]:
-    """One forest, one worker, the settings of probatus: no groups, no light settings."""
-    return select_ours(folder, 1, [("forest", "random_forest", FOREST)], {"correlation": 1.0, "learner_options": {}})
+    """One forest, one worker, the settings of probatus: no groups, no light settings, single steps."""
+    return _select(folder, 1, [("forest", "random_forest", FOREST)], {"correlation": 1.0, "learner_options": {}})
 
 
 def run_four(folder: Path) -> dict[str, Any]:
-    """Four learners with the settings that selection uses by default, two workers."""
-    kinds = ("random_forest", "extra_trees", "xgboost", "catboost")
-    return select_ours(folder, 2, [(kind, kind, {}) for kind in kinds], {})
+    """Four learners with the settings that selection uses by default, two workers, single steps."""
+    return _select(folder, 2, [(kind, kind, {}) for kind in FOUR], {})
+
+
+def _select(folder: Path, workers: int, learners: list[Any], options: dict[str, Any]) -> dict[str, Any]:
+    from alm_core.learning.folds import Folds
+    from alm_core.learning.selection import select_features
+
+    X, y, fold = read(folder)
+    folds = Folds("random", fold[None], {})
+    found = select_features(X, y, learners=learners, folds=folds, minimum_features=SMALLEST, step=1, workers=workers, **options)
+    return {"rounds": len(found.path), "best_score": round(float(found.path["score"].max()), 3)}
 
 
 def run_probatus(folder: Path) -> dict[str, Any]:
@@ -87,13 +104,12 @@ def run_probatus(folder: Path) -> dict[str, Any]:
     from probatus.feature_elimination import ShapRFECV
     from sklearn.ensemble import RandomForestRegressor
 
-    X, y, fold = read_data(folder)
+    X, y, fold = read(folder)
     splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
     model = RandomForestRegressor(**FOREST, n_jobs=1, random_state=0)
-    started = time.perf_counter()
     search = ShapRFECV(model, step=1, min_features_to_select=SMALLEST, cv=splits, scoring="r2", n_jobs=1, random_state=0)
     report = search.fit_compute(X, pd.Series(y))
-    return {"select_wall_s": time.perf_counter() - started, "rounds": len(report)}
+    return {"rounds": len(report), "best_score": round(float(report["val_metric_mean"].max()), 3)}
 
 
 RUNS = {"ours": run_ours, "four": run_four, "probatus": run_probatus}
@@ -101,57 +117,35 @@ RUNS = {"ours": run_ours, "four": run_four, "probatus": run_probatus}
 
 def measure(name: str, python: str, folder: Path) -> dict[str, Any]:
     """Run one of `RUNS` in a process of its own; wall and CPU seconds of the process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
     # One thread per library: what runs side by side is decided by `workers` alone.
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     root = str(Path(__file__).resolve().parents[1])
-    done = subprocess.run(
-        [python, __file__, "--run", name, "--data", str(folder)],
-        env={**os.environ, **threads, "PYTHONPATH": root},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [python, __file__, "--run", name, "--folder", str(folder)]
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(command, env={**os.environ, **threads, "PYTHONPATH": root}, capture_output=True, text=True, check=False)
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    found = json.loads(done.stdout.splitlines()[-1])
-    return {"wall_s": round(time.perf_counter() - started, 1), "cpu_s": round(cpu, 1), **found}
+    return {"wall_s": round(wall, 1), "cpu_s": round(cpu, 1), **json.loads(done.stdout.splitlines()[-1])}
 
 
-def main() -> None:
-    """Take all figures and write them beside this file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--probatus", help="interpreter of an environment with probatus")
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--run", choices=RUNS, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.run:
-        sys.stdout.write(json.dumps(RUNS[arguments.run](arguments.data)) + "\n")
-        return
-    with tempfile.TemporaryDirectory() as drawn:
-        folder = arguments.data or Path(drawn)
-        if arguments.data is None:
-            draw_data(folder)
-        warm_up()
-        result: dict[str, Any] = {
+def times(probatus: str | None) -> dict[str, Any]:
+    """All times, on the shared set where there is one."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), *(shared_set() or recipe(0)))
+        result = {
             "settings": f"342 sites x 30 covariates to {SMALLEST}, step 1, {FOLDS} folds; forest {FOREST}",
-            "python": platform.python_version(),
-            "cores": os.cpu_count(),
             "load_before": round(os.getloadavg()[0], 1),
-            "ours": measure("ours", sys.executable, folder),
+            "ours_forest": measure("ours", sys.executable, Path(folder)),
         }
-        if arguments.probatus:
-            result["probatus"] = measure("probatus", arguments.probatus, folder)
-            result["times_faster_cpu"] = round(result["probatus"]["cpu_s"] / result["ours"]["cpu_s"], 2)
-            result["times_faster_wall"] = round(result["probatus"]["wall_s"] / result["ours"]["wall_s"], 2)
-        result["four_learners_two_workers"] = measure("four", sys.executable, folder)
-        result["load_after"] = round(os.getloadavg()[0], 1)
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+        if probatus:
+            theirs = measure("probatus", probatus, Path(folder))
+            result["probatus_forest"] = theirs
+            for key in ("cpu_s", "wall_s"):
+                result[f"times_faster_{key}"] = round(theirs[key] / result["ours_forest"][key], 2)
+        result["four_learners_two_workers"] = measure("four", sys.executable, Path(folder))
+        return result | {"load_after": round(os.getloadavg()[0], 1)}
 
 
 def warm_up() -> None:
@@ -162,7 +156,29 @@ def warm_up() -> None:
     from alm_core.trees.shap import shap_values
 
     X = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
-    shap_values(compile_ensemble(RandomForestRegressor(5).fit(X, X[:, 0])), X)
+    shap_values(compile_ensemble(RandomForestRegressor(5, random_state=0).fit(X, X[:, 0])), X)
+
+
+def main() -> None:
+    """Take all figures and write them beside this file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--probatus", help="interpreter of an environment with probatus")
+    parser.add_argument("--seeds", type=int, default=5, help="sets of the recipe on which the signals are counted")
+    parser.add_argument("--run", choices=RUNS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.run:
+        sys.stdout.write(json.dumps(RUNS[arguments.run](arguments.folder)) + "\n")
+        return
+    warm_up()
+    result: dict[str, Any] = {"times": times(arguments.probatus), "signals_found": {}}
+    shared = shared_set()
+    if shared is not None:
+        result["signals_found"]["shared_set"] = recovery(*shared, seed=0)
+    for seed in range(1, arguments.seeds + 1):
+        X, y, _ = recipe(seed)
+        result["signals_found"][f"recipe_seed_{seed}"] = recovery(X, y, None, seed=0)
+    save("shap_selection", result)
 
 
 if __name__ == "__main__":

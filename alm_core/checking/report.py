@@ -10,6 +10,7 @@ from typing import Any, Literal
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 TEXT_WIDTH = 130
+NARROWEST = 40
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,14 @@ class Report:
         """Errors first, then warnings, then notes; in the order found inside each."""
         return sorted(self.faults, key=lambda fault: SEVERITIES.index(fault.severity))
 
-    def text(self) -> str:
-        """The report as aligned plain text: a head line, then two lines or more for each fault."""
+    def text(self, *, width: int = TEXT_WIDTH) -> str:
+        """The report as aligned plain text: a head line, then two lines or more for each fault, wrapped at `width` letters."""
         counts = ", ".join(f"{self.count(name)} {name}{'' if self.count(name) == 1 else 's'}" for name in SEVERITIES)
         lines = [f"{self.path} ({self.kind}): {counts}"]
-        width = max((len(fault.code) for fault in self.faults), default=0)
+        column = max((len(fault.code) for fault in self.faults), default=0)
         for fault in self.ordered():
-            lines.append(f"  {fault.severity:<7}  {fault.code:<{width}}  {fault.where}")
-            lines += textwrap.wrap(fault.message, TEXT_WIDTH, initial_indent=" " * 11, subsequent_indent=" " * 11)
+            lines.append(f"  {fault.severity:<7}  {fault.code:<{column}}  {fault.where}")
+            lines += textwrap.wrap(fault.message, max(width, NARROWEST), initial_indent=" " * 11, subsequent_indent=" " * 11)
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

@@ -101,6 +101,8 @@ def _grid(salvaged: SalvagedStudy) -> tuple[Grid | None, list[Fault]]:
     options = salvaged.study.options.grid
     if "grid" in salvaged.lost or (options.like and not salvaged.study.file(options.like).is_file()):
         return None, []
+    if options.like == "":
+        return None, [Fault("grid", "grid.like", "The path is empty. Name a raster, or give crs, resolution and bounds instead.")]
     try:
         return study_grid(salvaged.study), []
     except AlmError as fault:

@@ -14,6 +14,7 @@ def block_labels(
     *,
     geographic: bool,
     size_metres: float,
+    size_degrees: float | None = None,
     unit_metres: float = 1.0,
     shift: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:
@@ -30,6 +31,10 @@ def block_labels(
     if not geographic:
         size = size_metres / unit_metres
         column, row = np.floor(x / size + shift[0]), np.floor(y / size + shift[1])
+        return np.unique(np.column_stack([column, row]), axis=0, return_inverse=True)[1].reshape(-1)
+    if size_degrees is not None:
+        row = np.floor((y + 90.0) / size_degrees + shift[1])
+        column = np.floor((x + 180.0) % 360.0 / size_degrees + shift[0])
         return np.unique(np.column_stack([column, row]), axis=0, return_inverse=True)[1].reshape(-1)
     height = np.degrees(size_metres / EARTH_RADIUS_METRES)
     row = np.floor((y + 90.0) / height + shift[1])

@@ -98,6 +98,7 @@ class _Request:
     groups: np.ndarray | None
     dates: np.ndarray | None
     block_size_metres: float
+    block_size_degrees: float | None
     unit_metres: float
     domain: np.ndarray | None
     holdout: tuple[float, float, float]
@@ -120,6 +121,7 @@ def make_folds(
     groups: Sequence[Any] | None = None,
     dates: Sequence[Any] | None = None,
     block_size_km: float = 100.0,
+    block_size_degrees: float | None = None,
     unit_metres: float = 1.0,
     domain: np.ndarray | None = None,
     holdout: tuple[float, float, float] = (0.70, 0.15, 0.15),
@@ -144,6 +146,9 @@ def make_folds(
     dates : array [site], optional
         Dates, or whole years as numbers.
     block_size_km : float
+    block_size_degrees : float, optional
+        Blocks of equal steps of longitude and latitude instead of kilometres, as older studies have them; they narrow towards
+        the poles.
     unit_metres : float
         Metres of a unit of a projected CRS.
     domain : array [m, 2], optional
@@ -176,6 +181,7 @@ def make_folds(
         groups=groups,
         dates=dates,
         block_size_km=block_size_km,
+        block_size_degrees=block_size_degrees,
         unit_metres=unit_metres,
         domain=domain,
         holdout=holdout,
@@ -242,17 +248,20 @@ def _block_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarra
         request.y,
         geographic=request.geographic,
         size_metres=request.block_size_metres,
+        size_degrees=request.block_size_degrees,
         unit_metres=request.unit_metres,
         shift=tuple(rng.random(2)),
     )
     count = len(np.unique(blocks))
-    size_km = request.block_size_metres / 1000
+    size = {"block_size_km": request.block_size_metres / 1000}
+    if request.block_size_degrees is not None:
+        size = {"block_size_degrees": request.block_size_degrees}
     if count < request.n_folds:
         raise FoldsError(
-            f"{request.count} sites fall into {count} blocks of {size_km:g} km and {request.n_folds} folds are wanted: "
+            f"{request.count} sites fall into {count} blocks ({size}) and {request.n_folds} folds are wanted: "
             "choose smaller blocks or fewer folds."
         )
-    return deal_groups(blocks, request.n_folds, rng), {"blocks": count, "block_size_km": size_km}
+    return deal_groups(blocks, request.n_folds, rng), {"blocks": count, **size}
 
 
 def _knndm_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
@@ -274,7 +283,7 @@ def _group_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarra
         raise FoldsError("Folds by group need a group for every site: give `groups`, for example the survey or the method.")
     labels = pd.Series(request.groups, dtype=object)
     known = (labels.notna() & (labels.astype(str).str.strip() != "")).to_numpy()
-    text = labels.astype(str).str.strip().to_numpy(dtype=str)
+    text = np.array([str(label).strip() for label in labels])
     names, codes, sizes = np.unique(text[known], return_inverse=True, return_counts=True)
     if len(names) < 2:
         raise FoldsError(
@@ -373,11 +382,18 @@ def _check(**given: Any) -> _Request:
         groups=_one_a_site("groups", given["groups"], len(x)),
         dates=_one_a_site("dates", given["dates"], len(x)),
         block_size_metres=given["block_size_km"] * 1000.0,
+        block_size_degrees=_checked_degrees(given["block_size_degrees"], given["geographic"]),
         unit_metres=given["unit_metres"],
         domain=_checked_domain(given["domain"]),
         holdout=_checked_parts(given["holdout"]),
         strata=_checked_strata(given["strata"], len(x)),
     )
+
+
+def _checked_degrees(size: float | None, geographic: bool) -> float | None:
+    if size is not None and not (geographic and 0 < size <= 90):
+        raise FoldsError(f"A block size of {size} degrees came: 0 to 90 is expected, on a grid of longitude and latitude only.")
+    return size
 
 
 def _one_a_site(name: str, values: Sequence[Any] | None, count: int) -> np.ndarray | None:

@@ -24,7 +24,7 @@ from alm_core.learning.variogram import Variogram, fit_variogram
 
 FEWEST_SITES = 10
 MOST_SITES = 4000
-"""The system of all sites is inverted: half a minute and 0.5 GB at this number."""
+"""The system of all sites is solved at once: some ten seconds and 0.5 GB at this number, and variances take far longer."""
 BLOCK_CELLS = 4_000_000
 """Sites x places held at once while predicting: 32 MB an array."""
 DEPENDENT = 1e-8
@@ -35,7 +35,8 @@ class Kriging:
     """Kriging of one variable: isotropic, with a nugget.
 
     Not for many thousands of sites, and of little use where places lie further from sites than the variogram reaches: the
-    prediction is then the mean, or the drift alone.
+    prediction is then the mean, or the drift alone. The estimated mean is that of the system (generalised least squares): with
+    a long range it can lie well away from the average of the sites, so residuals are better kriged with a known mean of 0.
 
     Parameters
     ----------
@@ -144,8 +145,6 @@ class Kriging:
 
     def _solve(self, value: np.ndarray, columns: np.ndarray) -> None:
         """Fit the variogram to what mean or drift leave over, then solve the kriging system once for all places."""
-        from gstools.krige import Krige
-
         self._offset = self.mean if self.mean is not None else float(value.mean())
         centred = value - self._offset
         trend = np.linalg.lstsq(columns, centred, rcond=None)[0]
@@ -153,6 +152,7 @@ class Kriging:
         self._spread = float(residual.std())
         if self._spread <= 1e-9 * max(1e-300, float(np.abs(value).max())):
             self._weights, self._trend, self.variogram_, self._system = np.zeros(len(value)), trend, None, None
+            self._model = None
             return
         fitted = fit_variogram(self._points, residual / self._spread, seed=self.seed)
         self._model = fitted.covariance_model(self._points.shape[1])
@@ -162,30 +162,35 @@ class Kriging:
         right = np.concatenate([centred / self._spread, np.zeros(terms)])
         found = solve(system, right, assume_a="symmetric") * self._spread
         self._weights, self._trend = found[:count], found[count:]
-        self._system = Krige(
-            self._model,
-            self._points.T,
-            centred / self._spread,
-            ext_drift=columns[:, 1:].T if terms > 1 else None,
-            unbiased=self.mean is None,
-            pseudo_inv=False,
-        )
+        # the full system is inverted only when a variance is asked for
+        self._system = None
+        self._conditions = (centred / self._spread, columns[:, 1:].T if terms > 1 else None)
         metres = EARTH_RADIUS_METRES if self.geographic else 1.0
         self.variogram_ = fitted.rescaled(distance=self._size * metres, value=self._spread)
 
     def _value(self, places: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """The dual form: one product of covariances with weights that were solved once."""
         value = self._offset + columns @ self._trend
-        if self._system is not None:
+        if self._model is not None:
             value += self._model.covariance(cdist(places, self._points)) @ self._weights
         return value
 
     def _variance(self, places: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Variance of a new measurement, by GSTools."""
-        if self._system is None:
+        if self._model is None:
             return np.zeros(len(places))
+        if self._system is None:
+            self._system = self._gstools_system()
         drift = columns[:, 1:].T if columns.shape[1] > 1 else None
         return self._system(places.T, ext_drift=drift, store=False)[1] * self._spread**2
+
+    def _gstools_system(self) -> Any:
+        """The same system in GSTools, for variances."""
+        from gstools.krige import Krige
+
+        values, drift = self._conditions
+        unbiased = self.mean is None
+        return Krige(self._model, self._points.T, values, ext_drift=drift, unbiased=unbiased, pseudo_inv=False)
 
     def _columns(self, drift: np.ndarray | None, count: int) -> np.ndarray:
         """Columns of the linear part: none for a known mean, ones, and the scaled drift."""

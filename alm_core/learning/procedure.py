@@ -69,6 +69,7 @@ class Procedure:
     domain : ndarray or None
         ``[point, 2]`` places of the map, for kNNDM.
     block_size_km : float
+    block_size_degrees : float or None
     seed : int
     workers : int
         Fits that run side by side; the result does not depend on it.
@@ -89,6 +90,7 @@ class Procedure:
     geographic: bool = True
     domain: np.ndarray | None = None
     block_size_km: float = 100.0
+    block_size_degrees: float | None = None
     seed: int = 0
     workers: int = 1
 
@@ -220,8 +222,9 @@ def inner_folds(samples: Samples, procedure: Procedure, scheme: str, n_folds: in
         repeats=repeats,
         seed=procedure.seed,
         block_size_km=procedure.block_size_km,
+        block_size_degrees=procedure.block_size_degrees,
         domain=procedure.domain,
-        strata=samples.target if procedure.task == "classification" else None,
+        strata=samples.target.astype(str) if procedure.task == "classification" else None,
     )
 
 

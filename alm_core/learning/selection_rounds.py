@@ -20,8 +20,8 @@ from alm_core.trees.shap import shap_values
 LearnerEntry = tuple[str, str, Mapping[str, Any]]
 
 LIGHT_OPTIONS: dict[str, dict[str, Any]] = {
-    "random_forest": {"n_estimators": 60, "max_features": 1.0},
-    "extra_trees": {"n_estimators": 60, "max_features": 1.0},
+    "random_forest": {"n_estimators": 40, "max_features": 1.0},
+    "extra_trees": {"n_estimators": 40, "max_features": 1.0},
     "xgboost": {"n_estimators": 100, "learning_rate": 0.1, "max_bin": 64, "colsample_bytree": 1.0},
     "catboost": {"iterations": 120, "learning_rate": 0.1, "border_count": 32},
 }

@@ -55,6 +55,7 @@ def procedure(context: Context, samples: Samples, *, features: tuple[str, ...] |
         geographic=stack.grid.is_geographic,
         domain=sample_domain(stack, options.validation.domain_points),
         block_size_km=options.validation.block_size_km,
+        block_size_degrees=options.validation.block_size_degrees,
         seed=options.study.seed,
         workers=context.workers,
     )
@@ -119,9 +120,10 @@ def outer_folds(
         groups=groups,
         dates=samples.dates if scheme == "time" else None,
         block_size_km=plan.block_size_km,
+        block_size_degrees=plan.block_size_degrees,
         domain=plan.domain,
         holdout=options.validation.holdout,
-        strata=samples.target if plan.task == "classification" else None,
+        strata=samples.target.astype(str) if plan.task == "classification" else None,
     )
 
 

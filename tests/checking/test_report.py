@@ -23,6 +23,12 @@ def test_errors_come_first_and_columns_are_aligned():
     assert lines[0] == "a.tif (raster): 1 error, 1 warning, 1 note"
 
 
+def test_text_fits_a_narrow_terminal():
+    """Messages are wrapped at the width that is asked for."""
+    wrapped = Report(Path("a.tif"), "raster", FAULTS).text(width=60).splitlines()
+    assert max(map(len, wrapped)) <= 60
+
+
 def test_ok_depends_on_errors_only():
     """Warnings and notes leave a file usable."""
     assert Report(Path("a"), "raster", FAULTS[:1]).ok

@@ -114,6 +114,7 @@ BROKEN = {
         "grid",
         "whole number",
     ),
+    "grid empty": (lambda f: edit(f, ('like = "elevation.tif"', 'like = ""')), "grid", "empty"),
     "table missing": (lambda f: missing(f, "sites.csv"), "file_missing", "sites.csv"),
     "raster missing": (lambda f: missing(f, "ndvi.tif"), "file_missing", "ndvi.tif"),
     "percent": (percent, "value_unit", "percent"),

@@ -202,7 +202,7 @@ def test_predict_before_fit_and_other_columns(table):
 
 def test_library_fault_is_told(table):
     """What a library refuses comes out as one message with the learner's name."""
-    with pytest.raises(LearnerError, match="'random_forest' failed.*max_features"):
+    with pytest.raises(LearnerError, match=r"'random_forest' failed.*max_features"):
         make_learner("random_forest", options={"max_features": -3}).fit(*table)
 
 

@@ -58,7 +58,7 @@ def vegetation_index(place: TrueLand) -> np.ndarray:
 
 def water_index(place: TrueLand) -> np.ndarray:
     """The NDWI of Gao (near and shortwave infrared) that the bands hold: leaf water and wet ground."""
-    leaves_and_ground = -0.32 + 0.35 * place.vegetation + 0.55 * (place.moisture - 0.25) - 0.18 * place.crust
+    leaves_and_ground = -0.32 + 0.35 * place.vegetation + 0.55 * (place.moisture - 0.25) - 0.40 * place.crust
     return np.clip(leaves_and_ground + 0.11 * place.noise("ndwi", 0.12, 3, 0.7), -0.7, 0.6)
 
 
@@ -145,7 +145,7 @@ def surface_temperature(place: TrueLand) -> np.ndarray:
     """Land surface temperature of September and October by day, degree C: plants and wet ground are cooler."""
     bare = 0.5 * (place.air_temperature(9) + place.air_temperature(10)) + 17.0
     cooling = 6.0 * place.vegetation + 10.0 * (place.moisture - 0.25)
-    return bare - cooling + 5.0 * place.crust + 1.7 * place.noise("surface temperature", 0.12, 3, 0.7)
+    return bare - cooling + 9.0 * place.crust + 1.7 * place.noise("surface temperature", 0.12, 3, 0.7)
 
 
 # ---- radar ------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def backscatter(place: TrueLand, *, scene: str) -> np.ndarray:
         near_surface = place.moisture - 0.25 + 0.09 * place.noise("near surface", 0.12, 3, 0.7)
         state = np.clip(0.5 + 1.6 * near_surface, 0.0, 1.0)
     contrast = 5.0 * (1.0 - 0.35 * place.vegetation)
-    rough = 2.0 * place.steepness - 1.6 * place.crust
+    rough = 2.0 * place.steepness - 3.0 * place.crust
     return -16.5 + rough + state * contrast + 0.7 * speckle(place, f"radar {scene}")
 
 

@@ -16,10 +16,10 @@ from alm_core.studies.active_layer_moisture.landscape import Landscape, logistic
 LOWEST, HIGHEST = 0.05, 0.65
 """Range of the truth, m3 m-3."""
 
-CENTRE = -1.0
+CENTRE = -0.92
 """Where on the logistic curve average land lies."""
 
-EXPLAINED = 0.54
+EXPLAINED = 0.56
 """Weight of the part that follows the covariates, on the logistic scale."""
 
 UNEXPLAINED = 0.100
@@ -63,7 +63,7 @@ class TrueLand(Landscape):
     @cached_property
     def unsampled(self) -> np.ndarray:
         """What happens where no road leads: meltwater on the driest land, free drainage on the wettest."""
-        meltwater = 1.3 * logistic((84.0 - self.precipitation) / 4.0)
+        meltwater = 0.8 * logistic((84.0 - self.precipitation) / 4.0)
         drained = -1.5 * logistic((self.precipitation - 610.0) / 15.0)
         return meltwater + drained
 
