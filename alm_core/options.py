@@ -179,8 +179,10 @@ class DerivedOptions(Section):
     """One layer computed from others."""
 
     name: str
-    method: Literal["ndvi", "ndwi", "soil_moisture_change", "degree_days", "slope", "northness", "eastness", "aspect"]
-    inputs: dict[str, str | list[str]] = Field(description="role: name of a covariate, or names of a time stack")
+    method: Literal[
+        "ndvi", "ndwi", "soil_moisture_change", "degree_days", "slope", "northness", "eastness", "aspect", "x", "y", "constant"
+    ]
+    inputs: dict[str, str | list[str]] = Field({}, description="role: name of a covariate, or names of a time stack")
     options: dict[str, Any] = {}
     group: Group = "other"
     unit: str = ""

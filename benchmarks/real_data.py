@@ -23,7 +23,22 @@ MAGT_LAYERS = (
     "elevation_m", "slope_deg", "t2m_annual_c", "t2m_annual_lapse_c", "t2m_jan_lapse_c", "t2m_jul_lapse_c", "t2m_range_c",
     "tdd_lapse", "fdd_lapse", "precip_annual_mm", "precip_jja_mm", "precip_djf_mm", "soil_sand_pct", "soil_clay_pct",
     "soil_silt_pct", "soil_organic_carbon_pct", "gldas_sm_0_10cm_kgm2_20160101", "gldas_sm_10_40cm_kgm2_20160101",
+    "koppen_code", "permafrost_brown_extent",
 )  # fmt: skip
+MAGT_CATEGORIES = ("koppen_code", "permafrost_brown_extent")
+MAGT_PLACE = """
+[[derived]]
+name = "longitude"
+method = "x"
+[[derived]]
+name = "latitude"
+method = "y"
+[[derived]] # boreholes were read at 1 to 40 m; the map is made for 10 m
+name = "depth"
+method = "constant"
+options = {value = 10.0, site_column = "depth_top"}
+unit = "m"
+"""
 MEUSE_LAYERS = ("dist", "dem", "ffreq", "soil", "slope", "twi", "rsp", "mrvbf", "chnl_dist", "landimg2", "landimg3", "landimg4")
 MEUSE_CATEGORIES = ("ffreq", "soil")
 
@@ -38,7 +53,7 @@ def covariate(name: str, path: Path, *, kind: str = "continuous", crs: str = "")
 
 
 def magt_study(folder: Path, *, seed: int = 42) -> Path:
-    """Mean annual ground temperature: 531 boreholes, 18 layers at 0.25 degree."""
+    """Mean annual ground temperature: 531 boreholes, 20 layers at 0.25 degree, place and depth."""
     grids = SHARED_DATA / "grids_north45_0p25"
     text = f"""
 [study]
@@ -74,7 +89,9 @@ block_size_degrees = 5.0
 [applicability]
 enabled = true
 """
-    text += "".join(covariate(name, grids / f"{name}.tif") for name in MAGT_LAYERS)
+    for name in MAGT_LAYERS:
+        text += covariate(name, grids / f"{name}.tif", kind="categorical" if name in MAGT_CATEGORIES else "continuous")
+    text += MAGT_PLACE
     return write(folder, text)
 
 

@@ -231,3 +231,22 @@ def test_every_stage_names_sections_that_exist():
     known = {*StudyOptions.model_fields, "seed"}
     for stage in STAGES:
         assert set(stage.sections) <= known, stage.name
+
+
+def test_a_constant_layer_takes_the_sites_own_values(tmp_path):
+    """Sites keep their depth, the map is made for one depth, and the coordinates are layers too."""
+    derived = (
+        '[[derived]]\nname = "depth"\nmethod = "constant"\noptions = {value = 2.0, site_column = "depth_top"}\n'
+        '[[derived]]\nname = "east"\nmethod = "x"\n[[derived]]\nname = "north"\nmethod = "y"\n'
+    )
+    study = write_small_study(tmp_path / "in", learners=derived + LEARNERS)
+    table = pd.read_csv(tmp_path / "in" / "sites.csv")
+    table["depth"] = np.linspace(1, 3, len(table))
+    table.to_csv(tmp_path / "in" / "sites.csv", index=False)
+    study.write_text(study.read_text().replace('survey = "survey"', 'survey = "survey"\ndepth = "depth"'))
+    found = run(study, workspace=tmp_path / "workspace", until="sites")
+    samples = pd.read_parquet(found.file("samples.parquet"))
+    np.testing.assert_allclose(samples["covariate:depth"], table["depth"], rtol=1e-6)
+    np.testing.assert_allclose(samples["covariate:east"], samples["x"], atol=0.051)
+    with rasterio.open(found.folder / "covariates" / "depth.tif", driver="GTiff") as depth:
+        assert set(np.unique(depth.read(1))) == {2.0}

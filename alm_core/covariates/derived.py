@@ -92,6 +92,25 @@ def _facing(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     return compute
 
 
+def _x(inputs: Arrays, place: Place) -> np.ndarray:
+    columns = slice(place.block.column_start, place.block.column_stop)
+    return np.broadcast_to(place.grid.x[columns], place.block.shape).astype(np.float32)
+
+
+def _y(inputs: Arrays, place: Place) -> np.ndarray:
+    rows = slice(place.block.row_start, place.block.row_stop)
+    return np.broadcast_to(place.grid.y[rows, None], place.block.shape).astype(np.float32)
+
+
+def _constant(inputs: Arrays, place: Place, *, value: float = np.nan, site_column: str = "") -> np.ndarray:
+    if not np.isfinite(value) or not site_column:
+        raise StudyError(
+            "A constant layer needs options `value` (what the map is made for) and `site_column` (where sites differ), "
+            'for example {value = 10.0, site_column = "depth_top"}.'
+        )
+    return np.full(place.block.shape, value, np.float32)
+
+
 CHANGE_OPTIONS = (
     "percentiles",
     "minimum",
@@ -115,6 +134,9 @@ RECIPES: dict[str, Recipe] = {
     "degree_days": Recipe(
         single=(), stacks=("temperature",), options=("kind", "method", "unit"), unit="degree_Celsius day", compute=_degree_days
     ),
+    "x": Recipe(single=(), compute=_x),
+    "y": Recipe(single=(), compute=_y),
+    "constant": Recipe(single=(), options=("value", "site_column"), compute=_constant),
     "slope": Recipe(single=("elevation",), options=("method",), halo=1, unit="degree", compute=_slope),
     "aspect": Recipe(single=("elevation",), options=("method", "north"), halo=1, unit="degree", compute=_facing(terrain.aspect)),
     "northness": Recipe(

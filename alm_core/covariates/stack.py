@@ -257,7 +257,8 @@ def stage(
         mask_report = stage_mask(job, mask_path, mask_values, mask_crs)
         reports = stage_all(job, layers, derived, workers=workers)
     inputs = tuple(layer.name for layer in layers if not layer.use)
-    raise_together(staged_faults(reports, inputs))
+    constant = [source.name for source in derived if source.method == "constant"]
+    raise_together(staged_faults(reports, [*inputs, *constant]))
     every = (*layers, *derived)
     stack = Stack(
         folder,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from pyproj import Transformer
 
 from alm_core.covariates.extraction import extract
@@ -13,6 +15,7 @@ from alm_core.covariates.samples import make_samples
 from alm_core.covariates.stack import DerivedSource, LayerSource, Stack, stage
 from alm_core.errors import CrsError, SitesError
 from alm_core.grid import Grid
+from alm_core.options import DerivedOptions
 from alm_core.sites.screening import audit, screen
 from alm_core.sites.table import SiteTable, check_target, read_sites
 from alm_core.stages.context import Context
@@ -91,6 +94,7 @@ def stage_sites(context: Context) -> list[Path]:
     x, y = site_places(table, stack.grid)
     extraction = options.extraction
     features = extract(stack, x, y, method=extraction.method, window_cells=extraction.window_cells)
+    features = with_site_columns(features, table, options.derived)
     cells = stack.grid.cell_index(x, y)
     screened = screen(
         table,
@@ -116,6 +120,28 @@ def stage_sites(context: Context) -> list[Path]:
     summary = {"table": screened.to_dict(), "removed": audit(screened).to_dict("records"), "samples": samples.to_dict()}
     write_json(context.folder / "sites.json", summary)
     return context.files("sites.parquet", "samples.parquet", "sites.json")
+
+
+def with_site_columns(features: pd.DataFrame, table: SiteTable, derived: Sequence[DerivedOptions]) -> pd.DataFrame:
+    """Give `constant` layers the sites' own values, such as the depth of a sensor: the map is made for one of them.
+
+    Raises
+    ------
+    SitesError
+        The table has no such column.
+    """
+    features = features.copy()
+    for layer in derived:
+        if layer.method != "constant":
+            continue
+        column = layer.options["site_column"]
+        if column not in table.frame:
+            known = ", ".join(table.frame.select_dtypes("number").columns)
+            raise SitesError(
+                f"Layer {layer.name}: the site table has no {column!r}. Numbers in it: {known}. Map one in [sites.columns]."
+            )
+        features[layer.name] = table.frame[column].to_numpy(np.float32)
+    return features
 
 
 def check_any_left(screened: SiteTable) -> None:

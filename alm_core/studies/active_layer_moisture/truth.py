@@ -19,7 +19,7 @@ LOWEST, HIGHEST = 0.05, 0.65
 CENTRE = -0.92
 """Where on the logistic curve average land lies."""
 
-EXPLAINED = 0.56
+EXPLAINED = 0.52
 """Weight of the part that follows the covariates, on the logistic scale."""
 
 UNEXPLAINED = 0.100
