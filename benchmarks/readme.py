@@ -75,13 +75,9 @@ def table() -> str:
         )
     machine = (demo or read("magt_north45") or {}).get("machine", {})
     lines = ["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)]
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"{machine.get('cores')} cores, {machine.get('processor')}, Python {machine.get('python')}; from `benchmarks/results`.",
-        ]
-    )
+    note = f"{machine.get('cores')} cores, {machine.get('processor')}, Python {machine.get('python')}; from `benchmarks/results`."
+    lines = ["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows), "", note]
+    return "\n".join(lines)
 
 
 def main() -> None:

@@ -39,6 +39,14 @@ method = "constant"
 options = {value = 10.0, site_column = "depth_top"}
 unit = "m"
 """
+MEUSE_PLACE = """
+[[derived]]
+name = "x"
+method = "x"
+[[derived]]
+name = "y"
+method = "y"
+"""
 MEUSE_LAYERS = ("dist", "dem", "ffreq", "soil", "slope", "twi", "rsp", "mrvbf", "chnl_dist", "landimg2", "landimg3", "landimg4")
 MEUSE_CATEGORIES = ("ffreq", "soil")
 
@@ -96,7 +104,7 @@ enabled = true
 
 
 def meuse_study(folder: Path, *, residual: bool, seed: int = 42) -> Path:
-    """log(zinc): 155 sites, 12 layers of 40 m that carry no CRS."""
+    """log(zinc): 155 sites, 12 layers of 40 m that carry no CRS, and the place."""
     grids = SHARED_DATA / "benchmark_meuse"
     sites = geopandas.read_file(grids / "meuse.shp", engine="pyogrio")
     table = pd.DataFrame(
@@ -138,6 +146,7 @@ residual = {str(residual).lower()}
     for name in MEUSE_LAYERS:
         kind = "categorical" if name in MEUSE_CATEGORIES else "continuous"
         text += covariate(name, grids / f"{name}.tif", kind=kind, crs="EPSG:28992")
+    text += MEUSE_PLACE
     return write(folder, text)
 
 

@@ -48,7 +48,7 @@ class Residual:
             Places in the CRS of the grid.
         """
         if self.kind == "kriging":
-            return self.model.predict(x, y)[0]
+            return self.model.predict(x, y, variance=False)[0]
         return self.model.predict(np.column_stack([features, value]).astype(np.float32))
 
 
@@ -71,7 +71,8 @@ def fit_residual(kind: str, samples: Samples, value: np.ndarray, *, seed: int, g
     """
     error = samples.target - value
     if kind == "kriging":
-        return Residual(kind, Kriging(geographic=geographic, seed=seed).fit(samples.x, samples.y, error))
+        # Residuals are about zero: a mean estimated from few sites would drift far from them.
+        return Residual(kind, Kriging(geographic=geographic, seed=seed, mean=0.0).fit(samples.x, samples.y, error))
     if kind == "model":
         learner = make_learner("extra_trees", task="regression", seed=seed, options=MODEL_OPTIONS)
         features = np.column_stack([samples.features.to_numpy(np.float32), value]).astype(np.float32)

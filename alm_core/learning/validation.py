@@ -45,7 +45,7 @@ class KrigingBaseline:
         if drift:
             terms = [part.features[list(drift)].to_numpy(float) for part in (fitted, scored)]
         model.fit(fitted.x, fitted.y, fitted.target, drift=terms[0])
-        return model.predict(scored.x, scored.y, drift=terms[1])[0]
+        return model.predict(scored.x, scored.y, drift=terms[1], variance=False)[0]
 
 
 def validate(

@@ -212,7 +212,7 @@ def travel_time(vwc: np.ndarray, depth: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> float(np.round(travel_time(np.array([0.3]), np.array([2.0]))[0], 1))
-    45.2
+    47.8
     """
     solid, water = CRIM_SOLID_PERMITTIVITY**CRIM_EXPONENT, CRIM_WATER_PERMITTIVITY**CRIM_EXPONENT
     power = (1.0 - ASSUMED_POROSITY) * solid + vwc * water + (ASSUMED_POROSITY - vwc)

@@ -21,35 +21,25 @@ LAYERS_FOLDER = "layers"
 NATIVES = ("map", "coarse", "climate", "albers")
 
 RESOLUTION_TEXT = {"small": "0.05 degree", "medium": "0.01 degree", "full": "3 arc-seconds"}
-EFFORT = {
-    "small": {
-        "trees": 40,
-        "rounds": 60,
-        "selection_folds": 3,
-        "nested": "false",
-        "inner_folds": 3,
-        "domain_points": 300,
-        "bootstrap": 100,
-    },
-    "medium": {
-        "trees": 300,
-        "rounds": 300,
-        "selection_folds": 4,
-        "nested": "true",
-        "inner_folds": 5,
-        "domain_points": 1000,
-        "bootstrap": 500,
-    },
-    "full": {
-        "trees": 300,
-        "rounds": 300,
-        "selection_folds": 4,
-        "nested": "true",
-        "inner_folds": 5,
-        "domain_points": 1000,
-        "bootstrap": 500,
-    },
+THOROUGH = {
+    "trees": 300,
+    "rounds": 300,
+    "selection_folds": 4,
+    "nested": "true",
+    "inner_folds": 5,
+    "domain_points": 1000,
+    "bootstrap": 500,
 }
+QUICK = {
+    "trees": 40,
+    "rounds": 60,
+    "selection_folds": 3,
+    "nested": "false",
+    "inner_folds": 3,
+    "domain_points": 300,
+    "bootstrap": 100,
+}
+EFFORT = {"small": QUICK, "medium": THOROUGH, "full": THOROUGH}
 """How much work the study of each size asks for; the small one is for tests."""
 
 README = """SIMULATED DATA. Nothing in this folder was measured.
