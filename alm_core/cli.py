@@ -51,12 +51,13 @@ def new(
     sites: Annotated[Path, typer.Option(help="Your site table.")],
     covariates: Annotated[Path, typer.Option(help="Your folder of GeoTIFFs.")],
     target: Annotated[str | None, typer.Option(help="Column to map, where the guess is wrong.")] = None,
+    crs: Annotated[str | None, typer.Option(help="CRS of rasters that carry none.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a study.toml that is there.")] = False,
 ) -> None:
     """Write a study.toml from your own files; every guess is shown, and stands in the file as a comment."""
     from alm_core.new import new_study
 
-    made = new_study(folder, sites=sites, covariates=covariates, target=target, overwrite=overwrite)
+    made = new_study(folder, sites=sites, covariates=covariates, target=target, crs=crs, overwrite=overwrite)
     table = Table("what", "guess", "why", title=f"Guesses in {made.path}")
     for guess in made.guesses:
         table.add_row(guess.what, str(guess.value), guess.why)
@@ -106,7 +107,7 @@ def check(path: Annotated[Path, typer.Argument(help="study.toml, table, GeoTIFF 
     from alm_core.checking import check as check_path
 
     report = check_path(path)
-    out.print(report.text(), markup=False)
+    out.print(report.text(width=out.width), markup=False, soft_wrap=True)
     if not report.ok:
         raise typer.Exit(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from alm_core.errors import LearnerError
-from alm_core.trees.kernels import preorder, sum_of_leaves
+from alm_core.trees.kernels import oblivious_depths, preorder, sum_of_leaves
 
 LINKS = ("identity", "exp", "sigmoid", "softmax")
 TASKS = ("regression", "classification")
@@ -94,6 +95,11 @@ class TreeEnsemble:
         """Number of margins: 1, or one per class (a booster of two classes has one)."""
         return len(self.base)
 
+    @cached_property
+    def oblivious_depths(self) -> np.ndarray:
+        """``[tree]``: depth of the trees that ask all rows the same questions (CatBoost), which are predicted faster; else -1."""
+        return oblivious_depths(self.feature, self.cut, self.left, self.right, self.missing_left, self.roots)
+
     def rows(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
         """Check the columns of `X` and give it as C-ordered float32 ``[row, feature]``.
 
@@ -139,7 +145,16 @@ class TreeEnsemble:
         rows = self.rows(X)
         total = np.zeros((len(rows), self.n_outputs))
         sum_of_leaves(
-            self.feature, self.cut, self.left, self.right, self.value, self.missing_left, self.roots, self.output, rows, total
+            self.feature,
+            self.cut,
+            self.right,
+            self.value,
+            self.missing_left,
+            self.roots,
+            self.output,
+            self.oblivious_depths,
+            rows,
+            total,
         )
         return total + self.base
 

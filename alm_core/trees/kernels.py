@@ -52,19 +52,90 @@ def preorder(feature, left, right, roots):
 
 
 @compiled
-def sum_of_leaves(feature, cut, left, right, value, missing_left, roots, output, rows, total):
-    """Add the value of the leaf that each row reaches in each tree to `total` ``[row, output]``."""
+def oblivious_depths(feature, cut, left, right, missing_left, roots):
+    """Depth of each tree whose nodes of one level all hold the same split (CatBoost's trees); -1 for other trees.
+
+    The splits of such a tree are those of the nodes root, root + 1, ...: the way that always goes left.
+    """
+    depths = np.empty(roots.size, np.int64)
+    level = np.zeros(feature.size, np.int64)
+    for tree in range(roots.size):
+        root = roots[tree]
+        end = roots[tree + 1] if tree + 1 < roots.size else feature.size
+        depth = 0
+        while feature[root + depth] >= 0:
+            depth += 1
+        same = end - root == 2 ** (depth + 1) - 1
+        for node in range(root, end):
+            if feature[node] < 0:
+                same = same and level[node] == depth
+                continue
+            level[left[node]] = level[node] + 1
+            level[right[node]] = level[node] + 1
+            first = root + level[node]
+            same = same and feature[node] == feature[first] and cut[node] == cut[first]
+            same = same and missing_left[node] == missing_left[first]
+        depths[tree] = depth if same else -1
+    return depths
+
+
+@compiled
+def goes_left(x, cut, missing_left):
+    """The one split test: a NaN is not <= anything."""
+    return x <= cut or (x != x and missing_left)
+
+
+@compiled
+def walk_tree(feature, cut, right, missing_left, root, rows, leaf):
+    """Find the leaf of each row in one tree."""
+    for row in range(leaf.size):
+        node = root
+        column = feature[node]
+        while column >= 0:
+            # The left child is the next node.
+            node = node + 1 if goes_left(rows[row, column], cut[node], missing_left[node]) else right[node]
+            column = feature[node]
+        leaf[row] = node
+
+
+@compiled
+def jump_tree(feature, cut, missing_left, root, depth, columns, leaf):
+    """Find the leaf of each row in an oblivious tree: every row asks the same questions, so rows go side by side.
+
+    A subtree of h levels holds ``2^h - 1`` nodes, which a row that goes right jumps over.
+    """
+    leaf[:] = root
+    for level in range(depth):
+        x = columns[feature[root + level]]
+        limit = cut[root + level]
+        stays = missing_left[root + level]
+        jump = 2 ** (depth - level) - 1
+        for row in range(leaf.size):
+            is_left = (x[row] <= limit) | ((x[row] != x[row]) & stays)
+            leaf[row] += 1 + (0 if is_left else jump)
+
+
+@compiled
+def sum_of_leaves(feature, cut, right, value, missing_left, roots, output, depths, rows, total):
+    """Add the value of the leaf that each row reaches in each tree to `total` ``[row, output]``.
+
+    `depths` are those of `oblivious_depths`; both ways through a tree lead to the same leaf.
+    """
     n = rows.shape[0]
     width = value.shape[1]
+    leaf = np.empty(ROWS, np.int64)
+    columns = np.empty((rows.shape[1], ROWS), np.float32)
+    turned = np.any(depths > 0)
     for start in range(0, n, ROWS):
-        stop = min(start + ROWS, n)
+        count = min(ROWS, n - start)
+        part = rows[start : start + count]
+        if turned:
+            columns[:, :count] = part.T
         for tree in range(roots.size):
-            column = output[tree]
-            for row in range(start, stop):
-                node = roots[tree]
-                while feature[node] >= 0:
-                    x = rows[row, feature[node]]
-                    goes_left = x <= cut[node] or (x != x and missing_left[node])
-                    node = left[node] if goes_left else right[node]
+            if depths[tree] >= 0:
+                jump_tree(feature, cut, missing_left, roots[tree], depths[tree], columns, leaf[:count])
+            else:
+                walk_tree(feature, cut, right, missing_left, roots[tree], part, leaf[:count])
+            for row in range(count):
                 for j in range(width):
-                    total[row, column + j] += value[node, j]
+                    total[start + row, output[tree] + j] += value[leaf[row], j]
