@@ -106,6 +106,8 @@ def write_demo(
     folder = Path(folder)
     try:
         (folder / LAYERS_FOLDER).mkdir(parents=True, exist_ok=True)
+        # without it a demo that was broken off can't be taken for a whole one
+        (folder / "study.toml").unlink(missing_ok=True)
         return _write(folder, size, seed, progress)
     except OSError as fault:
         raise WorkspaceError(
