@@ -86,12 +86,10 @@ def test_check_exits_with_one_on_faults_only(finished, monkeypatch, tmp_path, ca
 
 def test_new_writes_a_study_that_checks(monkeypatch, tmp_path, capsys):
     """From a table and a folder of rasters to a study in one command."""
-    write_small_study(tmp_path / "mine")
-    (tmp_path / "mine" / "study.toml").unlink()
-    code = alm(
-        monkeypatch, "new", tmp_path / "study", "--sites", tmp_path / "mine" / "sites.csv", "--covariates", tmp_path / "mine", "--target", "vwc"
-    )  # fmt: skip
-    assert code == 0
+    mine = tmp_path / "mine"
+    write_small_study(mine).unlink()
+    files = ("--sites", mine / "sites.csv", "--covariates", mine, "--target", "vwc")
+    assert alm(monkeypatch, "new", tmp_path / "study", *files) == 0
     assert "vwc" in capsys.readouterr().out
     assert alm(monkeypatch, "check", tmp_path / "study" / "study.toml") == 0
 
