@@ -39,6 +39,11 @@ method = "constant"
 options = {value = 10.0, site_column = "depth_top"}
 unit = "m"
 """
+PLAIN_MEAN = """[fusion] # what kriging spreads is the error of the plain mean: a corrected value has noisier errors
+method = "equal"
+[bias]
+method = "none"
+"""
 MEUSE_PLACE = """
 [[derived]]
 name = "x"
@@ -138,11 +143,11 @@ enabled = false
 schemes = ["random"]
 headline = "random"
 folds = 10
-inner_folds = 10
+inner_folds = {5 if residual else 10}
 [kriging]
 enabled = true
 residual = {str(residual).lower()}
-"""
+{PLAIN_MEAN if residual else ""}"""
     for name in MEUSE_LAYERS:
         kind = "categorical" if name in MEUSE_CATEGORIES else "continuous"
         text += covariate(name, grids / f"{name}.tif", kind=kind, crs="EPSG:28992")
