@@ -151,7 +151,8 @@ residual = {str(residual).lower()}
     for name in MEUSE_LAYERS:
         kind = "categorical" if name in MEUSE_CATEGORIES else "continuous"
         text += covariate(name, grids / f"{name}.tif", kind=kind, crs="EPSG:28992")
-    text += MEUSE_PLACE
+    if not residual:  # kriging brings the place in by itself
+        text += MEUSE_PLACE
     return write(folder, text)
 
 
