@@ -143,7 +143,7 @@ enabled = false
 schemes = ["random"]
 headline = "random"
 folds = 10
-inner_folds = {5 if residual else 10}
+inner_folds = 10
 [kriging]
 enabled = true
 residual = {str(residual).lower()}
@@ -151,8 +151,7 @@ residual = {str(residual).lower()}
     for name in MEUSE_LAYERS:
         kind = "categorical" if name in MEUSE_CATEGORIES else "continuous"
         text += covariate(name, grids / f"{name}.tif", kind=kind, crs="EPSG:28992")
-    if not residual:  # kriging brings the place in by itself
-        text += MEUSE_PLACE
+    text += MEUSE_PLACE
     return write(folder, text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -142,6 +142,20 @@ def smallest_within_one_error(scores: np.ndarray, sizes: Sequence[int]) -> SizeC
     within = mean >= mean[best] - error
     chosen = min(np.flatnonzero(within), key=lambda i: (sizes[i], -mean[i]))
     return SizeChoice(mean, error, best, int(chosen), within)
+
+
+def smallest_for_both(fused: SizeChoice, strongest: SizeChoice, sizes: Sequence[int]) -> SizeChoice:
+    """Choose the smallest set that is enough for the mean of the learners and for the strongest learner too.
+
+    Where weak learners gain nothing from a covariate, their mean hides what the strongest gains, and the fusion of a map
+    leans on the strongest. Where no set is enough for both, the best set of the mean is chosen.
+    """
+    within = fused.within & strongest.within
+    positions = np.flatnonzero(within)
+    if len(positions) == 0:
+        return replace(fused, chosen=fused.best, within=np.arange(len(within)) == fused.best)
+    chosen = min(positions, key=lambda i: (sizes[i], -fused.mean[i]))
+    return replace(fused, chosen=int(chosen), within=within)
 
 
 def hurts(before: np.ndarray, after: np.ndarray) -> bool:

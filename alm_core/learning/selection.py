@@ -17,6 +17,7 @@ from alm_core.learning.elimination import (
     hurts,
     number_to_drop,
     rounds_left,
+    smallest_for_both,
     smallest_within_one_error,
     stability,
     weakest,
@@ -43,8 +44,9 @@ class Selection:
         Names of the chosen covariates, sorted.
     path : DataFrame
         One row per set, largest first: ``features`` (count), ``score`` of the mean of the learners, ``standard_error`` of
-        its difference to the best set, ``within_one_error``, ``best``, ``chosen``, ``score_<learner>``, ``dropped`` (names
-        that left after this set, joined by ``;``) and ``set`` (all names, joined by ``;``).
+        its difference to the best set, ``within_one_error`` (for the mean and for the strongest learner), ``best``,
+        ``chosen``, ``score_<learner>``, ``dropped`` (names that left after this set, joined by ``;``) and ``set`` (all names,
+        joined by ``;``).
     importance : DataFrame
         One row per covariate: ``importance`` with all covariates present and ``importance_<learner>`` (each sums to 1),
         ``importance_chosen`` within the chosen set (NaN outside), ``frequency``, ``group`` (number, -1: none), ``eliminated_at``
@@ -58,6 +60,8 @@ class Selection:
         the chosen size), ``jaccard`` and ``kuncheva`` over pairs of these sets.
     learner_paths : DataFrame
         ``learner, features, score, standard_error, chosen``: the same sets as each learner alone would judge them.
+    strongest_learner : str
+        Name of the learner with the highest score on the path; the chosen set is enough for it too.
     metric : str
         What the scores are. They are pooled over the splits.
     n_splits : int
@@ -70,6 +74,7 @@ class Selection:
     distinct_groups: Groups
     stability: dict[str, Any]
     learner_paths: pd.DataFrame
+    strongest_learner: str
     metric: str
     n_splits: int
 
@@ -86,6 +91,7 @@ class Selection:
             "path": _records(self.path),
             "importance": _records(self.importance.reset_index(names="covariate")),
             "learner_paths": _records(self.learner_paths),
+            "strongest_learner": self.strongest_learner,
         }
 
     @classmethod
@@ -100,6 +106,7 @@ class Selection:
             distinct_groups=tuple(tuple(group) for group in data["distinct_groups"]),
             stability=dict(data["stability"]),
             learner_paths=pd.DataFrame(data["learner_paths"]),
+            strongest_learner=data["strongest_learner"],
             metric=data["metric"],
             n_splits=int(data["n_splits"]),
         )
@@ -125,7 +132,8 @@ def select_features(
 
     Every round fits each learner in each split, takes the SHAP values of the held-out sites and their score, and drops the
     covariates that matter least to all learners together. All learners walk one common path, so that the map's members share
-    their covariates. The smallest set within one standard error of the best is chosen (errors paired over the splits).
+    their covariates. The smallest set within one standard error of the best is chosen (errors paired over the splits), by the
+    score of the mean of the learners and by that of the strongest learner at once.
 
     Covariates that correlate above `correlation` form groups: while a group has more than one member left, members of groups
     leave first. If the score falls clearly by that, the members differ after all: they come back and their group is no
@@ -195,8 +203,8 @@ def select_features(
 
     minimum = max(minimum_features, len(keep))
     rounds, distinct = _eliminate(data, fit_set, groups, keep=tuple(keep), minimum=minimum, step=step, progress=progress)
-    choice = smallest_within_one_error(np.array([found.fused_scores for found in rounds]), [len(r.features) for r in rounds])
     names = [name for name, _, _ in learners]
+    choice, strongest = _choose(rounds)
     stable = _stability(rounds[0], len(rounds[choice.chosen].features), groups=groups, keep=tuple(keep))
     return Selection(
         chosen=rounds[choice.chosen].features,
@@ -206,6 +214,7 @@ def select_features(
         distinct_groups=distinct,
         stability=stable,
         learner_paths=_learner_paths(rounds, names),
+        strongest_learner=names[strongest],
         metric=METRICS[task],
         n_splits=len(data.splits),
     )
@@ -256,6 +265,15 @@ def _eliminate(
             distinct.append(group)
             continue
         rounds.append(found)
+
+
+def _choose(rounds: list[Round]) -> tuple[SizeChoice, int]:
+    """The set that is enough, and the position of the strongest learner."""
+    sizes = [len(found.features) for found in rounds]
+    scores = np.array([found.scores for found in rounds])
+    strongest = int(np.argmax(scores.mean(axis=2).max(axis=0)))
+    fused = smallest_within_one_error(np.array([found.fused_scores for found in rounds]), sizes)
+    return smallest_for_both(fused, smallest_within_one_error(scores[:, strongest], sizes), sizes), strongest
 
 
 def _stability(first: Round, size: int, *, groups: Groups, keep: tuple[str, ...]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from alm_core.learning.elimination import (
     hurts,
     number_to_drop,
     rounds_left,
+    smallest_for_both,
     smallest_within_one_error,
     stability,
     weakest,
@@ -97,6 +98,18 @@ def test_equal_scores_choose_the_smallest():
     """Ties go to fewer covariates."""
     choice = smallest_within_one_error(np.full((3, 4), 0.5), [9, 6, 3])
     assert (choice.best, choice.chosen) == (2, 2)
+
+
+def test_enough_for_the_mean_and_the_strongest():
+    """The smallest set that both allow; the best of the mean where they agree on none."""
+    sizes = [9, 6, 3]
+    flat = smallest_within_one_error(np.array([[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]), sizes)
+    falling = smallest_within_one_error(np.array([[0.6, 0.6], [0.6, 0.6], [0.4, 0.4]]), sizes)
+    assert smallest_for_both(flat, falling, sizes).chosen == 1
+    assert smallest_for_both(flat, falling, sizes).within.tolist() == [True, True, False]
+    only_large = smallest_within_one_error(np.array([[0.6, 0.6], [0.5, 0.5], [0.4, 0.4]]), sizes)
+    only_small = smallest_within_one_error(np.array([[0.4, 0.4], [0.5, 0.5], [0.6, 0.6]]), sizes)
+    assert smallest_for_both(only_large, only_small, sizes).chosen == 0
 
 
 def test_hurts():

@@ -105,6 +105,7 @@ def test_stability_and_learner_paths(selected):
     assert selected.stability["frequency"]["b"] == 1.0
     assert selected.stability["jaccard"] > 0.5
     assert set(selected.learner_paths["learner"]) == {"trees", "boost"}
+    assert selected.strongest_learner in ("trees", "boost")
     assert selected.learner_paths.groupby("learner")["chosen"].sum().tolist() == [1, 1]
     assert selected.learner_paths["features"].tolist() == selected.path["features"].tolist() * 2
 

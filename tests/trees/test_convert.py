@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,6 +77,19 @@ def test_trees_lie_in_preorder():
         inner = np.flatnonzero(trees.feature >= 0)
         assert np.array_equal(trees.left[inner], inner + 1)
         assert np.all(trees.right[inner] > trees.left[inner])
+
+
+def test_oblivious_trees_are_found_and_take_the_same_ways():
+    """The fast way through CatBoost's trees leads to the very leaves of the plain walk, with missing values too."""
+    for name in ("catboost", "catboost-maximum", "catboost-three", "xgboost", "forest"):
+        trees = compile_ensemble(fitted(name, True))
+        if name.startswith("catboost"):
+            assert np.all(trees.oblivious_depths >= 0)
+        fast = trees.predict(new_rows(True))
+        plain = replace(trees)
+        plain.__dict__["oblivious_depths"] = np.full(trees.n_trees, -1)
+        np.testing.assert_array_equal(plain.predict(new_rows(True)), fast)
+    assert np.all(compile_ensemble(fitted("forest", True)).oblivious_depths < 0)
 
 
 def test_covers_add_up():
