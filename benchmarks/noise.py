@@ -57,7 +57,10 @@ def main() -> None:
     """Measure some seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
-    found = [nested_r2(seed) for seed in range(parser.parse_args().seeds)]
+    found = []
+    for seed in range(parser.parse_args().seeds):
+        found.append(nested_r2(seed))
+        print(f"seed {seed}: nested R2 {found[-1]:.4f}", flush=True)
     save("noise", {"nested_r2": found, "bar": 0.05, "met": max(found) <= 0.05})
 
 
