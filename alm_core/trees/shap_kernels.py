@@ -6,7 +6,7 @@ import numpy as np
 
 from alm_core.trees.compiled import compiled
 
-ROWS = 64  # rows that go through one leaf together; their factors stay in the first-level cache
+ROWS = 128  # rows that go through one leaf together; their factors stay in the first-level cache
 
 
 @compiled
