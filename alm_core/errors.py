@@ -77,7 +77,3 @@ class LedgerError(AlmError):
 
 class RecordError(AlmError):
     """A catalogue record can't be read."""
-
-
-class AlmWarning(UserWarning):
-    """Base of the package's warnings."""

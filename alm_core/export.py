@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import rasterio
 
 from alm_core.covariates.samples import Samples
 from alm_core.errors import StudyError
-from alm_core.grid import Grid
+from alm_core.grid import Block, Grid
 from alm_core.learning.folds import Folds
 from alm_core.learning.fusion import Fusion
 from alm_core.learning.procedure import LearnerSpec, Procedure, fit_regression_fusion
@@ -20,7 +22,7 @@ from alm_core.mapping.clip import STANDARD_LAYERS, ClipResult, clip_rasters
 from alm_core.mapping.cog import open_raster, write_cog
 from alm_core.options import StudyOptions
 from alm_core.stages.mapping import INNER
-from alm_core.workspace import Run, read_json
+from alm_core.workspace import Run
 
 BLOCK_CELLS = 1024
 TRUST_LAYERS = {"dissimilarity": ("uncertainty.tif", 3), "density": ("uncertainty.tif", 4), "inside": ("uncertainty.tif", 5)}
@@ -141,26 +143,30 @@ def _with_weights(
             "This run adds a model of the residual, which was fitted for its own weights. "
             "Change [fusion] of the study and run it again."
         )
-    fusion = refit_with_weights(run, options, weights)
     path = temporary / "fused.tif"
     with open_raster(run.file("map/members.tif")) as members:
-        scales = np.array(members.scales)[:, None, None]
-
-        def blocks():
-            for block in grid.blocks(BLOCK_CELLS):
-                raw = members.read(window=block.window, masked=True)
-                values = np.where(np.ma.getmaskarray(raw), np.nan, raw.data * scales)
-                fused = fusion.predict(values)
-                found = [fused.value, fused.lower, fused.upper]
-                missing = np.full(fused.value.shape, np.nan)
-                yield block, np.stack([missing if layer is None else layer for layer in found]).astype(np.float32)
-
         write_cog(
-            path, blocks(), grid, band_names=["value", "lower", "upper"], units=[options.target.unit] * 3, tags=members.tags(),
+            path,
+            fused_blocks(members, grid, refit_with_weights(run, options, weights)),
+            grid,
+            band_names=["value", "lower", "upper"],
+            units=[options.target.unit] * 3,
+            tags=members.tags(),
             compression=options.map.compression,
-        )  # fmt: skip
+        )
     fresh = {name: (path, band) for band, name in enumerate(("value", "lower", "upper"), start=1)}
     return {**fresh, **{name: (run.file("map") / file, band) for name, (file, band) in TRUST_LAYERS.items()}}
+
+
+def fused_blocks(members: rasterio.DatasetReader, grid: Grid, fusion: Fusion) -> Iterator[tuple[Block, np.ndarray]]:
+    """Fuse the member bands block by block: value, lower and upper as float32 ``[3, row, column]``."""
+    scales = np.array(members.scales)[:, None, None]
+    for block in grid.blocks(BLOCK_CELLS):
+        raw = members.read(window=block.window, masked=True)
+        fused = fusion.predict(np.where(np.ma.getmaskarray(raw), np.nan, raw.data * scales))
+        nothing = np.full(fused.value.shape, np.nan)
+        layers = [nothing if layer is None else layer for layer in (fused.value, fused.lower, fused.upper)]
+        yield block, np.stack(layers).astype(np.float32)
 
 
 def refit_with_weights(run: Run, options: StudyOptions, weights: dict[str, float]) -> Fusion:
@@ -194,8 +200,3 @@ def refit_with_weights(run: Run, options: StudyOptions, weights: dict[str, float
     folds = Folds("random", inner["fold"].to_numpy()[None], {})
     fusion, _, _ = fit_regression_fusion(samples, plan, folds, inner[names].to_numpy().T)
     return fusion
-
-
-def fusion_of(run: Run) -> Fusion:
-    """The fusion of a regression run as it was fitted."""
-    return Fusion.from_dict(read_json(run.file("fusion.json")))

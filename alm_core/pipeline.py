@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import time
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,8 @@ from alm_core.errors import StudyError
 from alm_core.progress import Event, Listener, Reporter
 from alm_core.stages import STAGES, Context, Stage
 from alm_core.study import Study
-from alm_core.workspace import HASHES, FileHashes, Ledger, Run, atomic_path, hash_values, hold, link_stage
+from alm_core.workspace import HASHES, FileHashes, Ledger, Run, hash_file, hash_values, hold, link_stage
 
-LAYOUT = 1
-"""Changes when the files of a run change their meaning, so that older runs are not taken for finished."""
 RESULT_NEUTRAL = {"map": {"workers", "block_size"}}
 """Options that change how long a run takes and nothing else; they are left out of every key."""
 REPORTED_PACKAGES = (
@@ -80,7 +80,7 @@ def run(
     with hold(folder):
         hashes = input_hashes(study, folder)
         values = neutral_options(study)
-        run_id = hash_values(LAYOUT, values, hashes)[:12]
+        run_id = hash_values(program_hash(), values, hashes)[:12]
         run_folder = folder / run_id
         run_folder.mkdir(parents=True, exist_ok=True)
         ledger = Ledger.begin(run_folder, _head(study, run_id, values, hashes, names))
@@ -95,7 +95,7 @@ def run(
 def _run_stage(stage: Stage, context: Context, ledger: Ledger, values: dict[str, Any], progress: Listener | None) -> Context:
     keys = context.keys
     key = hash_values(
-        LAYOUT,
+        program_hash(),
         stage.name,
         [values[section] for section in stage.sections],
         {role: digest for role, digest in context.hashes.items() if role.startswith(stage.inputs)} if stage.inputs else {},
@@ -116,6 +116,26 @@ def _run_stage(stage: Stage, context: Context, ledger: Ledger, values: dict[str,
     ledger.finish(stage.name, key, files, seconds=time.monotonic() - begun)
     _tell(progress, stage.name, "done")
     return context
+
+
+@cache
+def program_hash() -> str:
+    """Hash of the source of this package and of the versions of the libraries that compute.
+
+    It stands in the run id and in the key of every stage: what another program computed is never taken for finished.
+    """
+    folder = Path(__file__).parent
+    sources = {path.relative_to(folder).as_posix(): hash_file(path) for path in sorted(folder.rglob("*.py"))}
+    return hash_values(sources, package_versions())
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the libraries that compute, those that are installed."""
+    versions = {}
+    for name in REPORTED_PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):  # xgboost and xgboost-cpu stand in for each other
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def _tell(progress: Listener | None, stage: str, message: str) -> None:
@@ -148,12 +168,6 @@ def neutral_options(study: Study) -> dict[str, Any]:
 
 
 def _head(study: Study, run_id: str, values: dict[str, Any], hashes: dict[str, str], names: list[str]) -> dict[str, Any]:
-    versions = {}
-    for name in REPORTED_PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue  # xgboost and xgboost-cpu stand in for each other
     return {
         "run": run_id,
         "study": study.name,
@@ -163,15 +177,6 @@ def _head(study: Study, run_id: str, values: dict[str, Any], hashes: dict[str, s
         "options": study.options.model_dump(mode="json"),
         "inputs": hashes,
         "seed": study.options.study.seed,
-        "versions": {"alm_core": __version__, "python": platform.python_version(), **versions},
+        "versions": {"alm_core": __version__, "python": platform.python_version(), **package_versions()},
         "order": names,
     }
-
-
-def write_study_copy(study: Study, folder: Path) -> Path:
-    """Keep the study file beside the results, so that a run explains itself."""
-    target = folder / "study.toml"
-    if study.path is not None:
-        with atomic_path(target) as temporary:
-            temporary.write_bytes(study.path.read_bytes())
-    return target

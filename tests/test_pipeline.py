@@ -250,3 +250,13 @@ def test_a_constant_layer_takes_the_sites_own_values(tmp_path):
     np.testing.assert_allclose(samples["covariate:east"], samples["x"], atol=0.051)
     with rasterio.open(found.folder / "covariates" / "depth.tif", driver="GTiff") as depth:
         assert set(np.unique(depth.read(1))) == {2.0}
+
+
+def test_another_program_does_not_find_its_stages_done(finished, monkeypatch):
+    """What an older program computed is never taken for finished."""
+    monkeypatch.setattr("alm_core.pipeline.program_hash", lambda: "another")
+    messages = []
+    study = Path(finished.record["study_file"])
+    other = run(study, workspace=finished.folder.parents[1], until="sites", progress=lambda event: messages.append(event.message))
+    assert other.id != finished.id
+    assert not any(message == "unchanged" or message.startswith("taken") for message in messages)

@@ -12,9 +12,6 @@ from alm_core.errors import AlmError
 from alm_core.options import StudyOptions
 from alm_core.study import Study
 
-FEW_BLOCKS = 4
-"""A block larger than the part of the map's side that this many blocks would fill leaves too few folds."""
-
 
 def check_choices(study: Study) -> list[Fault]:
     """Find every contradiction between options; no file is opened."""

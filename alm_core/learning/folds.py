@@ -20,7 +20,6 @@ from alm_core.learning import knndm
 from alm_core.learning.blocks import as_days, block_labels, deal_groups, deal_stretches
 
 SCHEMES = ("random", "block", "knndm", "group", "survey", "method", "time", "holdout")
-GROUP_SCHEMES = ("group", "survey", "method")
 GROUPS_PER_FOLD = 4
 """More groups than this times the number of folds are dealt to folds instead of left out one by one."""
 STRATA = 10

@@ -12,8 +12,6 @@ import pandas as pd
 
 from alm_core.errors import LeakError
 
-KEYS = ("scheme", "repeat", "fold", "site_id", "observed")
-
 
 def check_disjoint(fitted: Sequence[Any] | np.ndarray, scored: Sequence[Any] | np.ndarray, *, what: str) -> None:
     """Refuse to score something on sites that it was fitted on.

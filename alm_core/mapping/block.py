@@ -6,15 +6,13 @@ cell alone, so a map is the same however it is cut into blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
 
 from alm_core.errors import DomainError, GridError, LearnerError
-
-ResidualFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Predictor(Protocol):

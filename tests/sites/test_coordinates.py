@@ -72,7 +72,8 @@ def test_impossible_rows_are_named():
 
 def test_a_few_sites_outside_the_map_are_no_fault():
     """Screening takes them out; reading does not."""
-    place([*LON, 10.0], [*LAT, 47.0], bounds=PLATEAU)
+    found = place([*LON, 10.0], [*LAT, 47.0], bounds=PLATEAU)
+    assert len(found.longitude) == len(LON) + 1
 
 
 def test_sentinels_are_missing():
