@@ -19,6 +19,8 @@ from alm_core.workspace import HASHES, FileHashes, Ledger, Run, hash_file, hash_
 
 RESULT_NEUTRAL = {"map": {"workers", "block_size"}}
 """Options that change how long a run takes and nothing else; they are left out of every key."""
+COMPUTING = ("grid.py", "options.py", "study.py", "stages", "sites", "covariates", "trees", "learning", "mapping")
+"""Parts of this package that a result depends on; the others only show it."""
 REPORTED_PACKAGES = (
     "numpy",
     "scipy",
@@ -120,12 +122,13 @@ def _run_stage(stage: Stage, context: Context, ledger: Ledger, values: dict[str,
 
 @cache
 def program_hash() -> str:
-    """Hash of the source of this package and of the versions of the libraries that compute.
+    """Hash of the parts of this package that compute and of the versions of the libraries that do.
 
     It stands in the run id and in the key of every stage: what another program computed is never taken for finished.
     """
     folder = Path(__file__).parent
-    sources = {path.relative_to(folder).as_posix(): hash_file(path) for path in sorted(folder.rglob("*.py"))}
+    files = [file for part in COMPUTING for file in ((folder / part).rglob("*.py") if "." not in part else (folder / part,))]
+    sources = {path.relative_to(folder).as_posix(): hash_file(path) for path in sorted(files)}
     return hash_values(sources, package_versions())
 
 

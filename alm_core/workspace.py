@@ -28,6 +28,8 @@ from alm_core.errors import MissingFileError, WorkspaceError
 RECORD = "run.json"
 HASHES = "hashes.json"
 CHUNK_BYTES = 1 << 22
+_UMASK = os.umask(0)  # it can only be read by setting it
+os.umask(_UMASK)
 
 
 # ---- writing ------------------------------------------------------------------------------------------------------------
@@ -52,6 +54,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary = Path(name)
         try:
             yield temporary
+            temporary.chmod(0o666 & ~_UMASK)  # temporary files are made for their owner alone, results are for all
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -27,6 +27,13 @@ def test_atomic_write_leaves_the_old_file_on_failure(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_results_can_be_read_by_those_who_may_read_other_new_files(tmp_path):
+    """A written file has the permissions of any new file, not those of a private temporary one."""
+    (tmp_path / "plain.txt").write_text("x")
+    write_json(tmp_path / "a.json", {"a": 1})
+    assert (tmp_path / "a.json").stat().st_mode == (tmp_path / "plain.txt").stat().st_mode
+
+
 def test_full_disk_is_one_clear_message(tmp_path, monkeypatch):
     """ENOSPC becomes WorkspaceError and the old file stays."""
     path = tmp_path / "a.json"
