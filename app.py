@@ -1,48 +1,44 @@
-"""The start page: the runs of the workspace, how good they are, and what to do next."""
+"""The start page, and the server: `streamlit run app.py` reads this file as a launcher, then as a page."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import importlib
+import threading
 
 import streamlit as st
 
-from alm_core.workspace import Run, list_runs
-
-WORKSPACE = Path(os.environ.get("ALM_WORKSPACE", "workspace"))
-NUMBERS = (("r2", "R²"), ("rmse", "RMSE"), ("mae", "MAE"), ("sd_ratio", "sd ratio"))
+# Paid before the first visitor comes. Without streamlit_folium: imported before the server runs, its part registers nowhere.
+SLOW_IMPORTS = ("pages.parts.start_runs", "pages.parts.start_new_study", "leafmap.foliumap", "plotly.express")
 
 
-def show_run(run: Run) -> None:
-    """One run: title, scores of the scheme that answers for the map, thumbnail, card."""
-    record = run.record
-    st.subheader(record["title"] or record["study"])
-    if record["simulated"]:
-        st.warning("Simulated data: sites and rasters come from written formulas. Nothing here is an observation.", icon="⚠️")
-    if not (run.folder / "metrics.json").is_file():
-        st.info("Not scored yet. Start it again with `python -m alm_core run`; finished stages are kept.")
-        return
-    metrics = run.metrics()
-    headline = metrics["headline"]
-    st.caption(f"Run {run.id} · scores of {headline} folds, which answer for the map · unit {metrics['unit'] or 'none'}")
-    scores = metrics["schemes"][headline]["fused"]
-    for column, (name, label) in zip(st.columns(len(NUMBERS)), NUMBERS, strict=True):
-        if name in scores:
-            column.metric(label, f"{scores[name]:.2f}")
-    picture = run.folder / "map" / "thumbnail.png"
-    if picture.is_file():
-        st.image(str(picture), caption="Fused map; hatched: outside the area of applicability", width="stretch")
-    card = run.folder / "card.html"
-    if card.is_file():
-        st.download_button("Model card (HTML)", card.read_bytes(), file_name=f"{run.id}-card.html", key=f"card-{run.id}")
+def warm_up() -> None:
+    """Import what the pages need."""
+    for module in SLOW_IMPORTS:
+        importlib.import_module(module)
 
 
-st.set_page_config(page_title="Active Layer Mapper", page_icon="🗺️", layout="wide")
-st.title("Active Layer Mapper")
-st.write("From field sites and raster stacks to validated, bias-corrected maps of frozen ground, with honest uncertainty.")
-runs = list_runs(WORKSPACE)
-if not runs:
-    st.info("No run yet. `python -m alm_core demo` writes a simulated study, `python -m alm_core new` one from your own files.")
-for found in runs:
-    with st.container(border=True):
-        show_run(found)
+if not st.runtime.exists():
+    from alm_core.serving.routes import ROUTES
+
+    threading.Thread(target=warm_up, daemon=True).start()
+    app = st.App(__file__, routes=ROUTES)
+else:
+    from pages.parts.frame import open_page
+    from pages.parts.start_jobs import failures_part, jobs_part
+    from pages.parts.start_new_study import new_study_part
+    from pages.parts.start_runs import STYLE, runs_part
+    from pages.parts.start_studies import demo_part, studies_part
+
+    page = open_page("start", needs_run=False)
+    st.html(STYLE)
+    jobs_part(page)
+    runs_part(page)
+    failures_part(page)
+    with st.container(key="alm-pair"):
+        left, right = st.columns(2, gap="large")
+        with left:
+            demo_part(page)
+            page.link("tour")
+        with right:
+            studies_part(page)
+    new_study_part(page)

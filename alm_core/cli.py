@@ -92,13 +92,38 @@ def export(
     clip: Annotated[Path | None, typer.Option(help="GeoJSON or GeoPackage with the area.")] = None,
     bbox: Annotated[tuple[float, float, float, float] | None, typer.Option(help="West, south, east, north in degrees.")] = None,
     weights: Annotated[str | None, typer.Option(help="Weights by hand, as random_forest=0.4,catboost=0.6.")] = None,
+    scenario: Annotated[str | None, typer.Option(help="A saved scenario of the run; `scenarios` lists them.")] = None,
 ) -> None:
-    """Write a layer of a run as GeoTIFF, whole or cut to an area, fused as computed or with weights of your own."""
+    """Write a layer of a run as GeoTIFF, whole or cut to an area: fused as computed, by a scenario or with own weights."""
     from alm_core.export import export_layer
     from alm_core.workspace import Run
 
-    result = export_layer(Run.open(run_folder), out_file, layer=layer, clip=clip, bbox=bbox, weights=parse_weights(weights))
+    source, by_hand = Run.open(run_folder), parse_weights(weights)
+    result = export_layer(source, out_file, layer=layer, clip=clip, bbox=bbox, weights=by_hand, scenario=scenario)
     out.print(f"{out_file}: {result.valid_cells:,} cells with a value of {result.cells:,}")
+
+
+@app.command()
+def scenarios(run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]) -> None:
+    """List the scenarios of a run with their cross-fitted scores; the dashboard makes them."""
+    from rich.markup import escape
+
+    from alm_core.scenario import default_scenario, list_scenarios
+    from alm_core.studio import compare, studio_schemes
+    from alm_core.workspace import Run
+
+    source = Run.open(run_folder)
+    found = {scenario.name: scenario for scenario in (default_scenario(source), *list_scenarios(source))}
+    scheme = studio_schemes(source)[0]
+    columns = ("scenario", "weights", "correction", "R2", "RMSE", "sd ratio", "note")
+    table = Table(*columns, title=f"Cross-fitted over {scheme} folds")
+    for name, scores in compare(source, list(found.values()), scheme=scheme).iterrows():
+        scenario = found[name]
+        weights = ", ".join(f"{learner}={weight:g}" for learner, weight in scenario.weights.items()) or scenario.method
+        correction = f"{scenario.correction} {scenario.blend:g}" if scenario.correction == "blend" else scenario.correction
+        shown = [f"{scores[column]:.3f}" for column in ("r2", "rmse", "sd_ratio")]
+        table.add_row(name, escape(weights), correction, *shown, escape(scenario.note))
+    out.print(table)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from alm_core.errors import DomainError
+from alm_core.learning.interpolation import interpolate
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Curve:
     def __call__(self, value: np.ndarray) -> np.ndarray:
         """Evaluate at `value` (any shape); NaN stays NaN."""
         value = np.asarray(value, dtype=float)
-        result = np.interp(value, self.x, self.y)
+        result = interpolate(value, self.x, self.y)
         if self.left_slope != 0:
             result += self.left_slope * np.minimum(value - self.x[0], 0)
         if self.right_slope != 0:

@@ -10,6 +10,7 @@ import numpy as np
 
 from alm_core.errors import LearnerError
 from alm_core.learning.curves import effective_count, increasing, kernel_weights, smooth_line, smooth_mean
+from alm_core.learning.interpolation import interpolate, interpolate_tables
 
 METHODS = ("equal", "inverse_error", "least_squares", "bias_aware", "manual")
 GRID_SIZE = 64
@@ -83,12 +84,10 @@ class Weighting:
             return Mixture(weighted_sum(self.weights[:, 0], unbiased), self.weights[:, 0], unbiased)
         unbiased = np.empty(members.shape)
         for learner, member in enumerate(members):
-            unbiased[learner] = member - np.interp(member, self.grid, self.biases[learner])
+            unbiased[learner] = member - interpolate(member, self.grid, self.biases[learner])
         value = weighted_sum(np.ones(len(members)), unbiased) / len(members)
-        weights = np.empty(members.shape)
         for _ in range(STEPS):
-            for learner, table in enumerate(self.weights):
-                weights[learner] = np.interp(value, self.grid, table)
+            weights = interpolate_tables(value, self.grid, self.weights)
             value = weighted_sum(weights, unbiased)
         return Mixture(value, weights, unbiased)
 
@@ -97,7 +96,7 @@ class Weighting:
         value = np.asarray(value, dtype=float)
         if self.is_constant:
             return np.broadcast_to(self.weights.reshape(-1, *[1] * value.ndim), (len(self.weights), *value.shape)).copy()
-        return np.stack([np.interp(value, self.grid, table) for table in self.weights])
+        return interpolate_tables(value, self.grid, self.weights)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists; exact."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ from rasterio.windows import Window
 from alm_core.errors import GridError, NodataError, RasterError
 from alm_core.grid import Block, Grid
 from alm_core.mapping.area import LONLAT, Area, box_area, make_area
-from alm_core.mapping.cog import TILE, open_raster, write_cog
+from alm_core.mapping.area_cells import AreaCells, cells_of
+from alm_core.mapping.cog import open_raster, write_cog
 
-EDGE = 1e-6
-"""Part of a cell by which an edge may miss a cell centre or border through rounding."""
+Progress = Callable[[int, int, str], None]
 STANDARD_LAYERS = {
     "value": ("fused.tif", 1),
     "lower": ("uncertainty.tif", 1),
@@ -75,6 +74,27 @@ class ClipResult:
         }
 
 
+@dataclass(frozen=True)
+class ComputedBands:
+    """Bands that are worked out window by window while they are written.
+
+    Attributes
+    ----------
+    names, units : tuple of str
+    grid : Grid
+        The whole grid that the windows lie in.
+    read : callable
+        From a window of the grid to float32 ``[band, row, column]``, NaN where missing.
+    tags : mapping
+    """
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    grid: Grid
+    read: Callable[[Window], np.ndarray]
+    tags: Mapping[str, str]
+
+
 def clip_rasters(
     sources: Mapping[str, tuple[str | Path, int]],
     out: str | Path,
@@ -83,12 +103,15 @@ def clip_rasters(
     bounds: Sequence[float] | None = None,
     crs: str | None = LONLAT,
     all_touched: bool = False,
+    computed: ComputedBands | None = None,
     tags: Mapping[str, Any] | None = None,
     compression: str = "zstd",
+    progress: Progress | None = None,
 ) -> ClipResult:
     """Write one COG with some layers of a map, cut to a polygon or a box.
 
-    Cells keep their place and their numbers. Not for bringing a map onto another grid.
+    Cells keep their place and their numbers. Not for bringing a map onto another grid. Memory is bounded whatever the size
+    of the area.
 
     Parameters
     ----------
@@ -103,9 +126,13 @@ def clip_rasters(
         with a ``crs`` member bring their own.
     all_touched : bool
         True: every cell that the area touches; False: cells whose centre lies in it.
+    computed : ComputedBands, optional
+        Bands that are in no file; they come first.
     tags : mapping, optional
         Added to the tags of the first source.
     compression : str
+    progress : callable, optional
+        ``progress(done, total, message)``.
 
     Returns
     -------
@@ -125,30 +152,28 @@ def clip_rasters(
         raise GridError("Either an area or bounds are expected, and not both.")
     wanted = box_area(bounds, crs=crs) if bounds is not None else make_area(area, crs=crs)
     with contextlib.ExitStack() as opened:
-        layers = _open_layers(sources, opened)
-        source_grid = layers[0].grid
-        shape = wanted.on(source_grid)
-        frame, beyond = _frame(shape, source_grid, wanted, all_touched)
-        plan = _plan(layers)
-        grid = source_grid.window(frame)
+        layers = _open_layers(sources, opened, computed)
+        cells = cells_of(wanted, computed.grid if computed else layers[0].grid, all_touched=all_touched)
+        plan = _plan(layers, computed)
         counted = {"inside": 0}
         written = write_cog(
             out,
-            _cut_blocks(layers, shape, frame, grid, plan, all_touched, counted),
-            grid,
-            band_names=[layer.name for layer in layers],
-            units=[layer.unit for layer in layers],
+            _cut_blocks(layers, computed, cells, plan, counted, progress),
+            cells.grid,
+            band_names=[*(computed.names if computed else ()), *(layer.name for layer in layers)],
+            units=[*(computed.units if computed else ()), *(layer.unit for layer in layers)],
             dtype=plan.dtype,
             nodata=plan.nodata,
             scale=plan.scale,
             offset=plan.offset,
-            tags={**layers[0].tags, **(tags or {})},
+            tags={**(computed.tags if computed else layers[0].tags), **(tags or {})},
             compression=compression,
             resampling="mode" if plan.dtype == "uint8" else "average",
         )
-    cells = dict(zip(written.bands, written.cells_with_data, strict=True))
-    notes = _notes(beyond, counted["inside"], cells)
-    return ClipResult(Path(out), grid, written.bands, counted["inside"], cells, notes)
+    _tell(progress, 2 * cells.count, 2 * cells.count, "written")
+    with_data = dict(zip(written.bands, written.cells_with_data, strict=True))
+    notes = _notes(cells.beyond, counted["inside"], with_data)
+    return ClipResult(Path(out), cells.grid, written.bands, counted["inside"], with_data, notes)
 
 
 # ---- parts --------------------------------------------------------------------------------------------------------------
@@ -199,8 +224,10 @@ class _Plan:
         return self.dtype != "float32"
 
 
-def _open_layers(sources: Mapping[str, tuple[str | Path, int]], opened: contextlib.ExitStack) -> list[_Layer]:
-    if not sources:
+def _open_layers(
+    sources: Mapping[str, tuple[str | Path, int]], opened: contextlib.ExitStack, computed: ComputedBands | None
+) -> list[_Layer]:
+    if not sources and computed is None:
         raise RasterError("No layers to cut were given. Name at least one, such as value.")
     layers: list[_Layer] = []
     for name, (path, band) in sources.items():
@@ -219,7 +246,10 @@ def _open_layers(sources: Mapping[str, tuple[str | Path, int]], opened: contextl
     return layers
 
 
-def _plan(layers: list[_Layer]) -> _Plan:
+def _plan(layers: list[_Layer], computed: ComputedBands | None) -> _Plan:
+    if computed is not None:
+        count = len(computed.names) + len(layers)
+        return _Plan("float32", None, (1.0,) * count, (0.0,) * count)
     kinds = {(layer.dtype, layer.nodata) for layer in layers}
     dtype, nodata = next(iter(kinds))
     if len(kinds) == 1 and dtype in ("int16", "uint8"):
@@ -228,65 +258,27 @@ def _plan(layers: list[_Layer]) -> _Plan:
     return _Plan("float32", None, (1.0,) * len(layers), (0.0,) * len(layers))
 
 
-def _frame(shape: shapely.Geometry, grid: Grid, wanted: Area, all_touched: bool) -> tuple[Block, bool]:
-    """The smallest rectangle of cells that holds the area, and whether the area reaches beyond the grid."""
-    west, south, east, north = shape.bounds
-    (top, bottom), (left, right) = grid.row_column(np.array([west, east]), np.array([north, south]))
-    rows, columns = grid.shape
-    if bottom <= 0 or right <= 0 or top >= rows or left >= columns:
-        raise GridError(
-            f"The area ({_box(wanted.bounds)}, {wanted.crs or 'CRS of the map'}) lies outside the map "
-            f"({_box(grid.bounds)}, {(grid.crs or 'no CRS')[:60]}; in the map's coordinates the area is {_box(shape.bounds)}). "
-            "Check the order west, south, east, north and the CRS."
-        )
-    first, last = (_touched, _touched_end) if all_touched else (_centre, _centre_end)
-    row_start, row_stop = max(0, first(top)), min(rows, last(bottom))
-    column_start, column_stop = max(0, first(left)), min(columns, last(right))
-    if row_start >= row_stop or column_start >= column_stop:
-        raise GridError(
-            f"The area ({_box(wanted.bounds)}) holds no cell centre: it is smaller than a cell of {grid.resolution}. "
-            "Pass all_touched=True to take every cell that it touches."
-        )
-    beyond = bool(top < -EDGE or left < -EDGE or bottom > rows + EDGE or right > columns + EDGE)
-    return Block(0, 0, row_start, row_stop, column_start, column_stop, 0, grid.shape), beyond
-
-
-def _touched(edge: float) -> int:
-    return math.floor(edge + EDGE)
-
-
-def _touched_end(edge: float) -> int:
-    return math.ceil(edge - EDGE)
-
-
-def _centre(edge: float) -> int:
-    return math.ceil(edge - 0.5 - EDGE)
-
-
-def _centre_end(edge: float) -> int:
-    return math.floor(edge - 0.5 + EDGE) + 1
-
-
 def _cut_blocks(
     layers: list[_Layer],
-    shape: shapely.Geometry,
-    frame: Block,
-    grid: Grid,
+    computed: ComputedBands | None,
+    cells: AreaCells,
     plan: _Plan,
-    all_touched: bool,
     counted: dict[str, int],
+    progress: Progress | None,
 ) -> Iterator[tuple[Block, np.ndarray]]:
-    from rasterio.features import geometry_mask
+    for done, part in enumerate(cells.blocks(), start=1):
+        counted["inside"] += int(part.inside.sum())
+        bands = [_cut(layer, part.window, part.inside, plan) for layer in layers]
+        if computed is not None:
+            bands = [*np.where(part.inside, computed.read(part.window), np.float32(np.nan)), *bands]
+        yield part.block, np.stack(bands)
+        # Half of the time goes into compressing the finished raster.
+        _tell(progress, done, 2 * cells.count, "reading" if done < cells.count else "compressing")
 
-    plain = shape.equals(shapely.box(*shape.bounds)) and not all_touched
-    for block in grid.blocks(TILE):
-        if plain:
-            inside = np.ones(block.shape, bool)  # the frame already holds exactly the cells whose centre is in the box
-        else:
-            inside = geometry_mask([shape], block.shape, grid.window(block).affine, all_touched=all_touched, invert=True)
-        counted["inside"] += int(inside.sum())
-        window = Window(frame.column_start + block.column_start, frame.row_start + block.row_start, *block.shape[::-1])
-        yield block, np.stack([_cut(layer, window, inside, plan) for layer in layers])
+
+def _tell(progress: Progress | None, done: int, total: int, message: str) -> None:
+    if progress is not None:
+        progress(done, total, message)
 
 
 def _cut(layer: _Layer, window: Window, inside: np.ndarray, plan: _Plan) -> np.ndarray:

@@ -7,6 +7,7 @@ numbers come from. The same input gives the same bytes: nothing in the file depe
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ TILE = 512
 DEFAULT_NODATA = {"float32": float("nan"), "int16": -32768, "uint8": 255}
 LEVELS = {"zstd": 3, "deflate": 6}
 RESAMPLING = ("average", "nearest", "mode", "bilinear", "cubic")
+CACHE_BYTES = 64 * 2**20
+"""Decoded tiles that GDAL may hold while it writes; by its own choice that would be a part of the machine's memory."""
+MOST_THREADS = 4
 BlockSource = Iterable[tuple[Block, np.ndarray]]
 
 
@@ -74,6 +78,12 @@ class Encoding:
                     f"Give a whole number between {limits.min} and {limits.max}."
                 )
 
+    @property
+    def as_they_are(self) -> bool:
+        """True where float32 values are stored with nothing done to them: no value can be refused then."""
+        plain = all(value == 1 for value in self.scale) and all(value == 0 for value in self.offset)
+        return self.dtype == "float32" and plain and bool(np.isnan(self.nodata))
+
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Turn ``[band, row, column]`` of physical values (NaN: missing) into what the file stores.
 
@@ -89,6 +99,8 @@ class Encoding:
         scale = np.asarray(self.scale, float)[:, None, None]
         offset = np.asarray(self.offset, float)[:, None, None]
         missing = np.isnan(values)
+        if values.dtype == np.float32 and self.as_they_are:
+            return np.where(missing, np.float32(self.nodata), values)  # one kind of NaN, whatever its bits were
         plain = not (scale != 1).any() and not (offset != 0).any()
         stored = values if plain else (values.astype(float) - offset) / scale
         if self.dtype == "float32":
@@ -205,7 +217,8 @@ def write_cog(
         )
     blocks = _as_blocks(source, grid, count) if isinstance(source, np.ndarray) else source
     bytes_needed = int(grid.size * count * np.dtype(dtype).itemsize * 2.4)  # staged file, COG and its overviews (one third)
-    with whole_file(path, bytes_needed=bytes_needed) as temporary, rasterio.Env(GDAL_NUM_THREADS="1", GDAL_PAM_ENABLED="NO"):
+    settings = {"GDAL_NUM_THREADS": str(_threads()), "GDAL_PAM_ENABLED": "NO", "GDAL_CACHEMAX": CACHE_BYTES}
+    with whole_file(path, bytes_needed=bytes_needed) as temporary, rasterio.Env(**settings):
         staged = temporary.with_name(f"{temporary.stem}.staged.tif")
         with rasterio.open(staged, "w", **_staging_profile(grid, count, encoding)) as target:
             _describe_bands(target, band_names, _texts(units, count), encoding, tags or {})
@@ -321,6 +334,11 @@ def _staging_profile(grid: Grid, count: int, encoding: Encoding) -> dict[str, An
     }
 
 
+def _threads() -> int:
+    """Threads that compress tiles; the file does not depend on them."""
+    return min(MOST_THREADS, os.cpu_count() or 1)
+
+
 def _describe_bands(target: Any, names: Sequence[str], units: Sequence[str], encoding: Encoding, tags: Mapping[str, Any]) -> None:
     target.descriptions = tuple(names)
     target.units = tuple(units)
@@ -362,7 +380,7 @@ def _copy_as_cog(staged: Path, target: Path, *, dtype: str, compression: str, re
         OVERVIEWS="IGNORE_EXISTING",
         OVERVIEW_RESAMPLING=resampling.upper(),
         BIGTIFF="IF_SAFER",
-        NUM_THREADS=1,
+        NUM_THREADS=_threads(),
     )
 
 

@@ -1,0 +1,79 @@
+"""Map tiles: a layer of a run, or a fusion of its members, as a PNG of 256 pixels."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from alm_core.learning.fusion import Fusion
+from alm_core.serving.catalogue import Layer
+from alm_core.serving.fusing import fused_tile
+from alm_core.serving.images import class_chunks, class_codes, codes, empty_png, palette_chunks, plain_chunks, png
+from alm_core.serving.members import decoded_tile
+from alm_core.serving.mercator import TILE_PIXELS
+from alm_core.workspace import Run
+
+HATCH_PERIOD = 10
+HATCH_WIDTH = 2
+HATCH = ((0, 0, 0, 0), (29, 43, 51, 200), (255, 255, 255, 130))
+"""Nothing, the line, and a light edge beside it that keeps it visible on dark colours."""
+
+
+def layer_tile(layer: Layer, z: int, x: int, y: int, *, palette: str, low: float, high: float) -> bytes:
+    """A tile of a stored layer.
+
+    Values from `low` to `high` get the colours of the palette; classes get their own, whatever the palette. The area of
+    applicability is drawn as a hatch over what lies outside, so that the layer below stays readable.
+    """
+    values = layer_values(layer, z, x, y)
+    if values is None:
+        return empty_png()
+    if layer.id == "inside":
+        return hatch_tile(values < 0.5, x, y)
+    if layer.kind == "category":
+        classes = tuple(sorted(layer.classes or {}))
+        return png(class_codes(values, classes), class_chunks(len(classes)))
+    return value_tile(values, palette=palette, low=low, high=high)
+
+
+def layer_values(layer: Layer, z: int, x: int, y: int) -> np.ndarray | None:
+    """Values of a stored layer on a tile, ``[256, 256]``, NaN where there is no data; None for a tile without any."""
+    if layer.is_difference and layer.ranged is not None:
+        both = decoded_tile(layer.raster, layer.ranged[1], z, x, y)
+        return None if both is None else both[1] - both[0]
+    values = decoded_tile(layer.raster, (layer.band,), z, x, y)
+    return None if values is None else values[0]
+
+
+def scenario_tile(
+    run: Run, fusion: Fusion, layer: str, z: int, x: int, y: int, *, palette: str, low: float, high: float
+) -> bytes:
+    """A tile of the members fused anew; `layer` is one of ``fused``, ``lower``, ``upper``, ``width``."""
+    values = fused_tile(run, fusion, layer, z, x, y)
+    return empty_png() if values is None else value_tile(values, palette=palette, low=low, high=high)
+
+
+def value_tile(values: np.ndarray, *, palette: str, low: float, high: float) -> bytes:
+    """Continuous values in the colours of a palette; NaN is transparent."""
+    return png(codes(values, low, high), palette_chunks(palette))
+
+
+def hatch_tile(marked: np.ndarray, x: int, y: int) -> bytes:
+    """Diagonal lines over the marked pixels.
+
+    The lines come from the pixel's place on the whole web map, so they run on from one tile into the next.
+    """
+    return png(np.where(marked, _hatch(x % HATCH_PERIOD, y % HATCH_PERIOD), 0).astype(np.uint8), plain_chunks(HATCH))
+
+
+@lru_cache(maxsize=HATCH_PERIOD**2)
+def _hatch(column: int, row: int) -> np.ndarray:
+    """Codes of the hatch for a tile column and row, modulo the period: lines rise to the right."""
+    across = np.arange(TILE_PIXELS) + column * TILE_PIXELS
+    down = np.arange(TILE_PIXELS) + row * TILE_PIXELS
+    phase = (across[None, :] + down[:, None]) % HATCH_PERIOD
+    pattern = np.zeros(phase.shape, np.uint8)
+    pattern[phase < HATCH_WIDTH] = 1
+    pattern[phase == HATCH_WIDTH] = 2
+    return pattern

@@ -1,0 +1,183 @@
+"""Addresses of tiles and files, made in this one place. Every one carries a version: changed data changes the address."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from alm_core.serving.catalogue import Layer, find_layer, learners
+from alm_core.serving.fusing import FUSED_LAYERS, STUDY
+from alm_core.serving.hillshade import elevation_raster
+from alm_core.serving.members import CODES, member_raster
+from alm_core.serving.palettes import PALETTES
+from alm_core.workspace import Run
+
+ROOT = "/alm"
+TILE = "{z}/{x}/{y}"
+ASSETS = Path(__file__).parents[2] / "assets"
+DRAWING = 1
+"""Raised when tiles of the same data are drawn another way."""
+
+
+def tile_url(
+    run: Run,
+    layer_id: str,
+    *,
+    palette: str | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    scenario: str | None = None,
+) -> str:
+    """Address of the tiles of a layer, with ``{z}/{x}/{y}`` for the map to fill in.
+
+    Parameters
+    ----------
+    run : Run
+    layer_id : str
+        See `alm_core.serving.catalogue.Layer`.
+    palette : str, optional
+        A name of `alm_core.serving.palettes.PALETTES`; default: that of the layer.
+    low, high : float, optional
+        Values of the first and the last colour; default: the range of the layer.
+    scenario : str, optional
+        A saved scenario, for the layers ``fused``, ``lower``, ``upper`` and ``width``; others are the same in all of them.
+
+    Raises
+    ------
+    LayerError
+        No such layer.
+    """
+    layer = find_layer(run, layer_id)
+    query: dict[str, Any] = {"v": layer_version(run, layer)}
+    if scenario is not None and scenario != STUDY and layer_id in FUSED_LAYERS:
+        query |= {"scenario": scenario, "v": scenario_version(run, scenario)}
+    query |= _style(palette, low, high)
+    return f"{_run_root('tiles', run)}/{quote(layer_id, safe=':')}/{TILE}.png?{urlencode(query)}"
+
+
+def live_url(
+    run: Run,
+    *,
+    weights: dict[str, float] | None = None,
+    correction: str | None = None,
+    blend: float | None = None,
+    preset: str | None = None,
+    palette: str | None = None,
+    low: float | None = None,
+    high: float | None = None,
+) -> str:
+    """Address of tiles fused by weights from a slider; what is left out is as in the study."""
+    query: dict[str, Any] = {"v": version(member_raster(run).stamp, (run.folder / "fusion.json").stat().st_mtime_ns)}
+    if preset is not None:
+        query["preset"] = preset
+    if weights is not None:
+        query["weights"] = ",".join(f"{weights.get(name, 0.0):.6g}" for name in learners(run))
+    if correction is not None:
+        query["correction"] = correction
+    if blend is not None:
+        query["lambda"] = f"{blend:.6g}"
+    query |= _style(palette, low, high)
+    return f"{_run_root('tiles', run)}/live/{TILE}.png?{urlencode(query, safe=',')}"
+
+
+def members_url(run: Run) -> str:
+    """Address of the member tiles that the browser fuses."""
+    return f"{_run_root('members', run)}/{TILE}.bin?v={version(member_raster(run).stamp, CODES)}"
+
+
+def hillshade_url(run: Run) -> str:
+    """Address of the ground tiles."""
+    return f"{_run_root('hillshade', run)}/{TILE}.png?v={_ground_version(run)}"
+
+
+def picture_url(run: Run, *, width: int = 1200) -> str:
+    """Address of the ground as one picture in longitude and latitude (`alm_core.serving.hillshade.hillshade_picture`)."""
+    return f"{_run_root('hillshade', run)}/picture.png?v={_ground_version(run)}&width={width}"
+
+
+def thumbnail_url(run: Run) -> str:
+    """Address of the small picture of the fused map."""
+    return f"{_run_root('run', run)}/thumbnail.png?v={_file_version(run.folder / 'map' / 'thumbnail.png')}"
+
+
+def card_url(run: Run) -> str:
+    """Address of the model card."""
+    return f"{_run_root('run', run)}/card.html?v={_file_version(run.folder / 'card.html')}"
+
+
+def download_url(job: Any, name: str) -> str:
+    """Address of a result file of a job, given by its id or as the job itself."""
+    return f"{ROOT}/download/{quote(str(getattr(job, 'id', job)), safe='')}/{quote(name, safe='')}"
+
+
+def vendor_url(name: str) -> str:
+    """Address of a file of Leaflet as the installed package ships it: ``leaflet.js``, ``draw/leaflet.draw.css``."""
+    return f"{ROOT}/vendor/{quote(name)}?v={_file_version(vendor_folder() / name)}"
+
+
+def vector_url(name: str) -> str:
+    """Address of a vector layer of the base map: ``lakes``, ``rivers``, ``plateau``."""
+    return f"{ROOT}/vectors/{quote(name)}.geojson?v={_file_version(ASSETS / 'vectors' / f'{name}.geojson')}"
+
+
+def browser_url(name: str) -> str:
+    """Address of one of our own files for the browser."""
+    return f"{ROOT}/browser/{quote(name)}?v={_file_version(ASSETS / 'browser' / name)}"
+
+
+@cache
+def vendor_folder() -> Path:
+    """Static files of Leaflet in the installed package, which itself is not imported: it would want Django set up."""
+    found = importlib.util.find_spec("leaflet")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("The package django-leaflet, which holds the map's JavaScript, is missing: see requirements.")
+    return Path(found.origin).parent / "static" / "leaflet"
+
+
+def layer_version(run: Run, layer: Layer) -> str:
+    """Changes with the data of a layer, its colours and its range's source."""
+    stamps = [layer.raster.stamp]
+    if layer.ranged is not None:
+        stamps.append(_stamp(layer.ranged[0]))
+    return version(*stamps, layer.band, layer.palette, sorted((layer.classes or {}).items()))
+
+
+def scenario_version(run: Run, scenario: str) -> str:
+    """Changes when a scenario of that name fuses otherwise."""
+    from alm_core.scenario import load_scenario
+
+    return version(member_raster(run).stamp, _stamp(run.folder / "fusion.json"), load_scenario(run, scenario).key)
+
+
+def version(*parts: Any) -> str:
+    """A short text that changes with any of the parts."""
+    return hashlib.sha256(repr((DRAWING, PALETTES, *parts)).encode()).hexdigest()[:12]
+
+
+def _style(palette: str | None, low: float | None, high: float | None) -> dict[str, str]:
+    style = {} if palette is None else {"palette": palette}
+    return style | {name: f"{value:.12g}" for name, value in (("low", low), ("high", high)) if value is not None}
+
+
+def _run_root(kind: str, run: Run) -> str:
+    return f"{ROOT}/{kind}/{quote(run.folder.parent.name, safe='')}/{quote(run.id, safe='')}"
+
+
+def _ground_version(run: Run) -> str:
+    raster = elevation_raster(run)
+    return version("plain" if raster is None else raster.stamp)
+
+
+def _file_version(path: Path) -> str:
+    return version(_stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    if not path.is_file():
+        return None
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size

@@ -1,0 +1,254 @@
+"""What the map shows: layer, scenario, colours, range, the layer beside it, and the legend of all that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from alm_core.scenario import DEFAULT, list_scenarios, obstacle
+from alm_core.serving import palettes, urls
+from alm_core.serving.catalogue import Layer, layers
+from alm_core.workspace import Run
+from pages.parts.frame import Page, layer_label
+from pages.parts.numbers import fixed, number, unit_text
+
+SCENARIO_LAYERS = ("fused", "lower", "upper", "width")
+"""Layers that a scenario changes; members, trust layers and covariates are the same for all."""
+SAME_SCALE = ("value", "members", "references")
+"""Groups whose layers are the target itself: side by side they share one range, or their colours would lie."""
+INSIDE = "inside"
+OPACITY = 0.85
+POPOVER_WIDTH = 320
+HATCH_COLOUR = "rgba(255,255,255,0.6)"
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """A layer as it is shown.
+
+    Attributes
+    ----------
+    layer : Layer
+    title : str
+        Name in the language of the page, with the scenario where it is not the study's own.
+    scenario : str or None
+    palette : str
+    low, high : float
+        Display range.
+    """
+
+    layer: Layer
+    title: str
+    scenario: str | None
+    palette: str
+    low: float
+    high: float
+
+    def url(self, run: Run) -> str:
+        """Address of its tiles."""
+        if self.layer.kind == "category":
+            return urls.tile_url(run, self.layer.id, scenario=self.scenario)
+        return urls.tile_url(run, self.layer.id, palette=self.palette, low=self.low, high=self.high, scenario=self.scenario)
+
+    def legend(self) -> dict[str, Any]:
+        """Its entry in the legend: colour bar with three ticks, or classes."""
+        unit = unit_text(self.layer.unit)
+        title = f"{self.title} ({unit})" if unit else self.title
+        if self.layer.kind == "category":
+            return {"title": title, "items": class_items(self.layer)}
+        return {"title": title, "gradient": palettes.css_gradient(self.palette), "ticks": tick_texts(self.low, self.high)}
+
+
+@dataclass(frozen=True)
+class MapView:
+    """All that was chosen for the map."""
+
+    left: LayerView
+    right: LayerView | None
+    opacity: float
+    hatch: bool
+    water: bool
+    relief: bool
+
+
+def tick_texts(low: float, high: float) -> list[str]:
+    """Both ends of a colour bar and its middle, with as many decimals as the range needs.
+
+    Examples
+    --------
+    >>> tick_texts(0.07, 0.443), tick_texts(-1200.0, 5400.0)
+    (['0.070', '0.257', '0.443'], ['-1,200', '2,100', '5,400'])
+    """
+    span = high - low
+    places = max(0, 2 - math.floor(math.log10(span))) if span > 0 else 2
+    return [fixed(value, min(places, 6)) for value in (low, (low + high) / 2, high)]
+
+
+def class_items(layer: Layer) -> list[dict[str, str]]:
+    """Colour and name of each class."""
+    return [{"colour": colour, "label": layer.classes[code]} for code, colour in layer.class_colours().items()]
+
+
+def choose_view(page: Page) -> MapView:
+    """The row of controls above the map."""
+    every = {layer.id: layer for layer in run_layers(page)}
+    # What lies outside the area of applicability is a hatch over another layer.
+    known = {id: layer for id, layer in every.items() if id != INSIDE}
+    row = st.container(horizontal=True, vertical_alignment="bottom", key="map-controls")
+    with row:
+        left = choose_layer(page, known, side="left")
+        opacity = st.slider(page.t("opacity"), 0.0, 1.0, OPACITY, 0.05, key="map-opacity", width=150)
+        with st.popover(page.t("colours"), icon=":material/palette:"), st.container(width=POPOVER_WIDTH):
+            left = choose_colours(page, left, side="left")
+            hatch = INSIDE in every and st.toggle(page.t("hatch"), True, key="map-hatch")
+            water = st.toggle(page.t("water"), True, key="map-water")
+            relief = st.toggle(page.t("relief"), True, key="map-relief")
+        with st.popover(page.t("compare"), icon=":material/compare:"), st.container(width=POPOVER_WIDTH):
+            right = choose_comparison(page, known, left)
+    return MapView(left, right, opacity, hatch, water, relief)
+
+
+def run_layers(page: Page) -> tuple[Layer, ...]:
+    """Layers of the run; where the study has slices of time, those of the slice that was chosen and those without one."""
+    found = layers(page.run)
+    slices = sorted({layer.slice for layer in found if getattr(layer, "slice", None)})
+    if len(slices) < 2:
+        return found
+    chosen = st.select_slider(page.t("slice"), slices, value=slices[-1], key="map-slice")
+    return tuple(layer for layer in found if getattr(layer, "slice", None) in (None, chosen))
+
+
+def choose_layer(page: Page, known: dict[str, Layer], *, side: str) -> LayerView:
+    """Layer and scenario; those on the left are part of the address, so that a view can be shared."""
+    id = choose(
+        page.t("layer") if side == "left" else page.t("layer_right"),
+        tuple(known),
+        name="layer",
+        side=side,
+        titles=lambda id: layer_title(page, known[id]),
+        width=290,
+    )
+    return plain_view(page, known[id], choose_scenario(page, id, side=side))
+
+
+def choose_scenario(page: Page, id: str, *, side: str) -> str | None:
+    """A saved scenario, None for the study's own. Only layers that weights change have it."""
+    names = scenario_names(page.run)
+    if id not in SCENARIO_LAYERS or len(names) < 2:
+        return None
+    titles = partial(scenario_title, page)
+    chosen = choose(page.t("scenario"), names, name="scenario", side=side, titles=titles, width=190)
+    return None if chosen == DEFAULT else chosen
+
+
+def choose(label: str, options: tuple[str, ...], *, name: str, side: str, titles: Callable[[str], str], width: int) -> str:
+    """One of some names. On the left the address carries the name itself: the title depends on the language."""
+    key, asked_key = f"map-{name}-{side}", f"map-{name}-asked"
+    if side == "left":
+        asked = st.query_params.get(name)
+        if asked in options and asked != st.session_state.get(asked_key):
+            st.session_state[key] = st.session_state[asked_key] = asked
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = options[0]
+    return st.selectbox(
+        label,
+        options,
+        format_func=titles,
+        key=key,
+        width=width if side == "left" else "stretch",
+        on_change=address_follows,
+        args=(name, key, asked_key) if side == "left" else (),
+        persist_state="session",
+    )
+
+
+def address_follows(name: str = "", key: str = "", asked_key: str = "") -> None:
+    """Write a choice into the address."""
+    if name:
+        st.query_params[name] = st.session_state[asked_key] = st.session_state[key]
+
+
+def scenario_names(run: Run) -> tuple[str, ...]:
+    """The study's own and the saved ones."""
+    if obstacle(run) is not None:
+        return (DEFAULT,)
+    return (DEFAULT, *(scenario.name for scenario in list_scenarios(run)))
+
+
+def scenario_title(page: Page, name: str | None) -> str:
+    """Display name of a scenario."""
+    return page.c("fusion.own") if name in (None, DEFAULT) else name
+
+
+def layer_title(page: Page, layer: Layer) -> str:
+    """Display name of a layer; a reference has the name that it was given."""
+    if layer.group == "references":
+        return f"{page.c('layer.reference')}: {layer.name}"
+    return layer_label(page, layer.id)
+
+
+def plain_view(page: Page, layer: Layer, scenario: str | None) -> LayerView:
+    """A layer in its own colours and range."""
+    title = layer_title(page, layer)
+    if scenario:
+        title = f"{title} · {scenario}"
+    return LayerView(layer, title, scenario, layer.palette, layer.low, layer.high)
+
+
+def choose_colours(page: Page, view: LayerView, *, side: str) -> LayerView:
+    """Palette and display range of a layer; classes have their own colours."""
+    layer = view.layer
+    if layer.kind == "category":
+        st.caption(page.t("class_colours"))
+        return view
+    names = [layer.palette, *(name for name in palettes.PALETTES if name != layer.palette)]
+    palette = st.selectbox(page.t("palette"), names, key=f"map-palette-{side}-{layer.id}")
+    st.html(f'<div class="alm-legend"><div class="bar" style="background:{palettes.css_gradient(palette)}"></div></div>')
+    step = (layer.high - layer.low) / 20 or 0.01
+    first, second = st.columns(2)
+    low = first.number_input(page.t("low"), value=layer.low, step=step, format="%.4g", key=f"map-low-{side}-{layer.id}")
+    high = second.number_input(page.t("high"), value=layer.high, step=step, format="%.4g", key=f"map-high-{side}-{layer.id}")
+    if not low < high:
+        st.error(page.t("range_swapped", low=number(low), high=number(high)))
+        return replace(view, palette=palette)
+    return replace(view, palette=palette, low=low, high=high)
+
+
+def choose_comparison(page: Page, known: dict[str, Layer], left: LayerView) -> LayerView | None:
+    """The layer on the right of the swipe bar."""
+    if not st.toggle(page.t("swipe.on"), key="map-swipe"):
+        st.caption(page.t("swipe.help"))
+        return None
+    right = choose_layer(page, known, side="right")
+    if right.layer.id == left.layer.id or {right.layer.group, left.layer.group} <= set(SAME_SCALE):
+        return replace(right, palette=left.palette, low=left.low, high=left.high)
+    return right
+
+
+def map_state(page: Page, view: MapView, *, place: dict[str, Any] | None, area: dict[str, Any] | None) -> dict[str, Any]:
+    """What `map_view.js` shows."""
+    rasters = {"left": {"url": view.left.url(page.run), "opacity": view.opacity}}
+    legend = [view.left.legend()]
+    swipe = None
+    if view.right is not None:
+        rasters["right"] = {"url": view.right.url(page.run), "opacity": view.opacity}
+        swipe = {"left": view.left.title, "right": view.right.title}
+        if view.right.legend() | {"title": ""} != view.left.legend() | {"title": ""}:
+            legend.append(view.right.legend())
+    if view.hatch:
+        rasters["hatch"] = {"url": urls.tile_url(page.run, INSIDE), "opacity": 1.0}
+        legend.append({"title": "", "items": [{"colour": HATCH_COLOUR, "label": page.t("outside_aoa"), "hatch": True}]})
+    return {
+        "rasters": rasters,
+        "legend": legend,
+        "swipe": swipe,
+        "water": view.water,
+        "relief": view.relief,
+        "place": place,
+        "area": area,
+    }

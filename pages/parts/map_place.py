@@ -1,0 +1,300 @@
+"""The answer for one place: value, interval, trust, members, explanation, analogue sites."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from alm_core.covariates.samples import Samples
+from alm_core.errors import AlmError
+from alm_core.query import PixelAnswer, ask
+from alm_core.scenario import load_scenario
+from alm_core.workspace import Run
+from pages.parts.charts import COLOURS, axis_title, learner_colour, show
+from pages.parts.frame import Page, help_box, learner_label
+from pages.parts.numbers import fixed, interval_text, percent, unit_text, with_unit
+
+PLACE, ASKED = "map-place", "map-place-asked"
+"""State: longitude and latitude of the chosen place, and those that the address had when it was read."""
+LONGITUDE, LATITUDE = "map-longitude", "map-latitude"
+SHOWN_FEATURES = 8
+BAR_HEIGHT, ROW_HEIGHT = 74, 26
+WARM_UP_SECONDS = 2.0
+"""After the page opened: its tiles come first."""
+
+
+def place_from_address() -> None:
+    """Take the place of the address where it is a new one, so that a place can be shared by link."""
+    asked = (st.query_params.get("lon"), st.query_params.get("lat"))
+    if asked == st.session_state.get(ASKED, (None, None)):
+        return
+    st.session_state[ASKED] = asked
+    found = (coordinate(asked[0], 360.0), coordinate(asked[1], 90.0))
+    st.session_state[PLACE] = None if None in found else found
+
+
+def coordinate(text: str | None, limit: float) -> float | None:
+    """A number of the address, None where it is none or no coordinate."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and abs(value) <= limit else None
+
+
+def set_place(longitude: float | None, latitude: float | None) -> None:
+    """Choose a place, or none; the address follows."""
+    if longitude is None or latitude is None:
+        st.session_state[PLACE], asked = None, (None, None)
+        for name in ("lon", "lat"):
+            st.query_params.pop(name, None)
+    else:
+        st.session_state[PLACE] = (round(longitude, 5), round(latitude, 5))
+        asked = (f"{longitude:.5f}", f"{latitude:.5f}")
+        st.query_params["lon"], st.query_params["lat"] = asked
+    st.session_state[ASKED] = asked
+
+
+def typed_place() -> None:
+    """Take the place that was typed, once both numbers are there; a number that was cleared forgets the place."""
+    longitude, latitude = st.session_state[LONGITUDE], st.session_state[LATITUDE]
+    if longitude is not None and latitude is not None:
+        set_place(longitude, latitude)
+    elif chosen_place() is not None:
+        set_place(None, None)
+
+
+def forget_place() -> None:
+    """Choose no place."""
+    set_place(None, None)
+    st.session_state[LONGITUDE] = st.session_state[LATITUDE] = None
+
+
+def chosen_place() -> tuple[float, float] | None:
+    """Longitude and latitude."""
+    return st.session_state.get(PLACE)
+
+
+def place_answer(page: Page, scenario: str | None) -> PixelAnswer | AlmError | None:
+    """What the run says about the chosen place; a fault where it can say nothing."""
+    place = chosen_place()
+    if place is None:
+        return None
+    try:
+        return _ask(page.run, place, scenario, scenario_stamp(page, scenario))
+    except AlmError as fault:
+        return fault
+
+
+def scenario_stamp(page: Page, scenario: str | None) -> str:
+    """Changes when a scenario of that name is saved anew."""
+    return "" if scenario is None else load_scenario(page.run, scenario).fingerprint
+
+
+@st.cache_resource(max_entries=200, show_spinner=False, hash_funcs={Run: lambda run: (str(run.folder), run.id)})
+def _ask(run: Run, place: tuple[float, float], scenario: str | None, stamp: str) -> PixelAnswer:
+    """Read-only: kept so that moving a widget does not ask again."""
+    return ask(run, *place, scenario=scenario)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def warm_up(folder: str) -> None:
+    """Read the models of a run beside the page, so that the first click is answered as fast as any other."""
+    timer = threading.Timer(WARM_UP_SECONDS, _ask_a_site, (Run(Path(folder)),))
+    timer.daemon = True
+    timer.start()
+
+
+def _ask_a_site(run: Run) -> None:
+    site = Samples.from_parquet(run.file("samples.parquet")).about.iloc[0]
+    # A fault is shown where somebody asks; here nobody does.
+    with contextlib.suppress(AlmError):
+        ask(run, site["longitude"], site["latitude"])
+
+
+def place_state(page: Page, answer: PixelAnswer | AlmError | None) -> dict[str, Any] | None:
+    """Mark of the place and lines to its analogue sites, for the map."""
+    place = chosen_place()
+    if place is None:
+        return None
+    sites = answer.analogues.to_dict("records") if isinstance(answer, PixelAnswer) else []
+    marks = [
+        {
+            "longitude": site["longitude"],
+            "latitude": site["latitude"],
+            "label": f"{site['site_id']}: {with_unit(site['observed'], page.unit)}",
+        }
+        for site in sites
+    ]
+    return {"longitude": place[0], "latitude": place[1], "analogues": marks}
+
+
+def place_panel(page: Page, answer: PixelAnswer | AlmError | None) -> None:
+    """The panel beside the map."""
+    place = chosen_place()
+    if place is not None:
+        # Widgets that were hidden forget their numbers; the place stays.
+        st.session_state[LONGITUDE], st.session_state[LATITUDE] = place
+    left, right = st.columns(2)
+    options = {"value": None, "step": 0.01, "format": "%.4f", "on_change": typed_place}
+    left.number_input(page.t("longitude"), -360.0, 360.0, key=LONGITUDE, **options)
+    right.number_input(page.t("latitude"), -90.0, 90.0, key=LATITUDE, **options)
+    if answer is None:
+        st.info(page.t("place.empty"), icon=":material/touch_app:")
+        return
+    if isinstance(answer, AlmError):
+        st.error(str(answer))
+        return
+    st.button(page.t("place.clear"), icon=":material/close:", on_click=forget_place, type="tertiary")
+    if not answer.inside_map:
+        st.warning(page.t(f"nothing.{answer.state}"), icon=":material/location_off:")
+        if answer.covariates:
+            covariates_part(page, answer)
+        return
+    value_part(page, answer)
+    members_part(page, answer)
+    explanation_part(page, answer)
+    analogues_part(page, answer)
+    covariates_part(page, answer)
+    help_box(page, "interval", "aoa", "di", "lpd", "waterfall", "analogues")
+
+
+def value_part(page: Page, answer: PixelAnswer) -> None:
+    """Value, interval, and in words whether the place is inside the area of applicability."""
+    st.metric(page.t("value"), answer.label or with_unit(answer.value, page.unit))
+    if answer.lower is not None:
+        level = percent(page.options.uncertainty.level)
+        st.markdown(page.t("interval", level=level, interval=interval_text(answer.lower, answer.upper, page.unit)))
+    if answer.inside is None:
+        st.info(page.t("aoa.none"), icon=":material/help:")
+    elif answer.inside:
+        st.success(page.t("aoa.inside", **trust_numbers(answer)), icon=":material/verified:")
+    else:
+        st.warning(page.t("aoa.outside", **trust_numbers(answer)), icon=":material/warning:")
+    st.caption(page.t("cell", longitude=fixed(answer.cell.longitude, 4), latitude=fixed(answer.cell.latitude, 4)))
+
+
+def trust_numbers(answer: PixelAnswer) -> dict[str, str]:
+    """Dissimilarity, its threshold and the local point density as text."""
+    return {
+        "dissimilarity": fixed(answer.dissimilarity),
+        "threshold": fixed(answer.threshold),
+        "density": fixed(answer.density, 0),
+    }
+
+
+def members_part(page: Page, answer: PixelAnswer) -> None:
+    """What each learner says, beside the fused value and its interval; for classes the fused probabilities and theirs."""
+    if page.regression:
+        st.markdown(f"**{page.t('members')}**")
+        show(members_figure(page, answer), key="map-members", height=BAR_HEIGHT + ROW_HEIGHT * (len(answer.members) + 1))
+        return
+    st.markdown(f"**{page.t('probabilities')}**")
+    st.dataframe(probability_table(page, answer), key="map-members")
+
+
+def probability_table(page: Page, answer: PixelAnswer) -> pd.DataFrame:
+    """Probability of each class, fused and by learner."""
+    columns = {page.c("learner.fused"): answer.probabilities}
+    for name in page.learners:
+        prefix = f"{name}: "
+        columns[learner_label(page, name)] = {
+            key.removeprefix(prefix): value for key, value in answer.members.items() if key.startswith(prefix)
+        }
+    return pd.DataFrame(columns).map(percent)
+
+
+def members_figure(page: Page, answer: PixelAnswer) -> go.Figure:
+    """A dot for each learner, the fused value in the accent colour, the interval as a band."""
+    names = [*answer.members, "fused"]
+    values = [*answer.members.values(), answer.value]
+    colours = [learner_colour(page.learners, name) for name in names]
+    figure = go.Figure(
+        go.Scatter(
+            x=values,
+            y=[learner_label(page, name) for name in names],
+            mode="markers",
+            marker={"size": 11, "color": colours, "symbol": ["circle"] * len(answer.members) + ["diamond"]},
+            hovertemplate="%{y}: %{x:.4g} " + unit_text(page.unit) + "<extra></extra>",
+        )
+    )
+    if answer.lower is not None:
+        figure.add_vrect(answer.lower, answer.upper, fillcolor=COLOURS["fused"], opacity=0.12, line_width=0)
+    figure.update_layout(
+        xaxis={"title": axis_title(page.options.target.name, page.unit), "nticks": 5},
+        yaxis={"autorange": "reversed"},
+        margin={"l": 8, "r": 8, "t": 6, "b": 40},
+        showlegend=False,
+    )
+    return figure
+
+
+def explanation_part(page: Page, answer: PixelAnswer) -> None:
+    """Which covariate moved the value how far from the mean of the sites."""
+    st.markdown(f"**{page.t('waterfall.title')}**")
+    if answer.explanation is None:
+        st.caption(page.t("waterfall.none") if page.regression else page.t("waterfall.classes"))
+        return
+    rows = min(SHOWN_FEATURES + 1, len(answer.explanation.contributions)) + 2
+    show(waterfall_figure(page, answer), key="map-waterfall", height=BAR_HEIGHT + ROW_HEIGHT * rows)
+
+
+def waterfall_figure(page: Page, answer: PixelAnswer) -> go.Figure:
+    """From the base value to the value of the place, the largest steps first, the small ones as one."""
+    steps = sorted(answer.explanation.contributions.items(), key=lambda step: -abs(step[1]))
+    large, rest = steps[:SHOWN_FEATURES], steps[SHOWN_FEATURES:]
+    labels = [page.t("waterfall.base"), *(name.replace("_", " ") for name, _ in large)]
+    values = [answer.explanation.base, *(value for _, value in large)]
+    if rest:
+        labels.append(page.t("waterfall.rest", count=len(rest)))
+        values.append(sum(value for _, value in rest))
+    figure = go.Figure(
+        go.Waterfall(
+            orientation="h",
+            y=[*labels, page.t("waterfall.value")],
+            x=[*values, 0],
+            measure=["absolute", *["relative"] * (len(values) - 1), "total"],
+            increasing={"marker": {"color": COLOURS["inside"]}},
+            decreasing={"marker": {"color": COLOURS["outside"]}},
+            totals={"marker": {"color": COLOURS["muted"]}},
+            hovertemplate="%{y}: %{delta:.4g} " + unit_text(page.unit) + "<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        xaxis={"title": axis_title(page.options.target.name, page.unit), "nticks": 5},
+        yaxis={"autorange": "reversed"},
+        margin={"l": 8, "r": 8, "t": 6, "b": 40},
+        showlegend=False,
+    )
+    return figure
+
+
+def analogues_part(page: Page, answer: PixelAnswer) -> None:
+    """The sites whose covariates are most like those of the place."""
+    if answer.analogues.empty:
+        return
+    st.markdown(f"**{page.t('analogues.title')}**")
+    st.caption(page.t("analogues.help"))
+    columns = {
+        "site_id": st.column_config.TextColumn(page.t("analogues.site")),
+        "observed": st.column_config.NumberColumn(axis_title(page.t("analogues.observed"), page.unit), format="%.3g"),
+        "predicted": st.column_config.NumberColumn(axis_title(page.t("analogues.predicted"), page.unit), format="%.3g"),
+        "distance": st.column_config.NumberColumn(page.t("analogues.distance"), format="%.2f"),
+        "distance_km": st.column_config.NumberColumn(page.t("analogues.distance_km"), format="%.0f"),
+    }
+    known = [name for name in columns if name in answer.analogues]
+    st.dataframe(answer.analogues, column_order=known, column_config=columns, hide_index=True, key="map-analogues")
+
+
+def covariates_part(page: Page, answer: PixelAnswer) -> None:
+    """The covariates of the cell."""
+    with st.expander(page.t("covariates")):
+        rows = [(name.replace("_", " "), with_unit(value, unit, 4)) for name, (value, unit) in answer.covariates.items()]
+        st.dataframe(pd.DataFrame(rows, columns=[page.t("covariate"), page.t("value")]), hide_index=True)

@@ -1,0 +1,119 @@
+"""Runs on the start page, one card each: how good, what the map looks like, where to go on."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from alm_core.jobs.study_runs import running_studies
+from alm_core.run_overview import RunOverview, Score, run_overviews
+from alm_core.serving.urls import card_url, thumbnail_url
+from alm_core.workspace import Run
+from pages.parts.durations import moment
+from pages.parts.frame import ROOT, Page, scheme_label, workspace
+from pages.parts.job_panel import run_links
+from pages.parts.numbers import fixed, interval_text, percent, with_unit
+from pages.parts.plain_text import plain_text, shown_title
+from pages.parts.start_studies import start_run
+from pages.parts.words import Words
+
+STYLE = ROOT / "assets" / "browser" / "start.css"
+FIRST_CARDS = 6
+
+
+def runs_part(page: Page) -> None:
+    """Cards of all runs, newest first; older ones are folded away."""
+    overviews = run_overviews(workspace())
+    st.subheader(page.t("runs.title"), anchor=False)
+    if not overviews:
+        st.info(page.t("runs.none"), icon=":material/info:")
+        return
+    working = running_studies(workspace())
+    for found in overviews[:FIRST_CARDS]:
+        run_card(page, found, working)
+    if overviews[FIRST_CARDS:]:
+        with st.expander(page.t("runs.older", count=len(overviews) - FIRST_CARDS)):
+            for found in overviews[FIRST_CARDS:]:
+                run_card(page, found, working)
+
+
+def run_card(page: Page, found: RunOverview, working: dict[str, str]) -> None:
+    """One run."""
+    with st.container(border=True, key=f"alm-run-{found.id.replace('/', '-')}"):
+        if found.fault:
+            st.error(plain_text(found.fault))
+        elif found.finished:
+            _finished(page, found)
+        else:
+            _unfinished(page, found, working)
+
+
+def _head(page: Page, found: RunOverview) -> None:
+    mark = f'<span class="alm-mark">{escape(page.t("runs.simulated"))}</span>' if found.simulated else ""
+    when = f"{page.c('run')} {found.id.rpartition('/')[2][:6]} · {moment(found.changed)}"
+    st.html(f'<div class="alm-card-title">{escape(shown_title(found.title))} {mark}</div><div class="alm-card-note">{escape(when)}</div>')
+
+
+def _finished(page: Page, found: RunOverview) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _thumbnail(page, found)
+    with right:
+        _head(page, found)
+        st.caption(page.t("runs.scored", scheme=scheme_label(page, found.scheme), sites=found.sites or 0))
+        st.html(scores_html(page, found))
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        run_links(page, found.id)
+        if found.card is not None:
+            st.link_button(page.t("runs.card"), card_url(Run(found.card.parent)), icon=":material/description:", type="tertiary")
+
+
+def _thumbnail(page: Page, found: RunOverview) -> None:
+    if found.thumbnail is None:
+        st.caption(page.t("runs.no_picture"))
+        return
+    address = thumbnail_url(Run(found.thumbnail.parents[1]))
+    st.html(f'<img class="alm-thumbnail" src="{escape(address)}" alt="{escape(page.t("runs.picture", title=found.title))}">')
+
+
+def scores_html(page: Page, found: RunOverview) -> str:
+    """Every score with its interval and what it means in plain words."""
+    parts = []
+    for score in found.scores:
+        value, span, plain = score_texts(page, found, score)
+        label = page.t(f"score.{score.name}")
+        parts.append(
+            f'<div class="alm-score"><span>{escape(label)}</span><b>{escape(value)}</b>'
+            f"<i>{escape(span) or '&nbsp;'}</i><p>{escape(plain)}</p></div>"
+        )
+    return f'<div class="alm-scores">{"".join(parts)}</div>'
+
+
+def score_texts(page: Page, found: RunOverview, score: Score) -> tuple[str, str, str]:
+    """Value, interval and plain words of a score."""
+    span = "" if score.low is None else interval_text(score.low, score.high, digits=2)
+    if score.name == "r2":
+        plain = page.t("plain.r2", part=percent(score.value)) if score.value > 0 else page.t("plain.r2_none")
+        return fixed(score.value), span, plain
+    if score.name == "rmse":
+        return with_unit(score.value, score.unit, 2), span, page.t("plain.rmse")
+    if score.name == "picp":
+        return percent(score.value), page.t("score.nominal", level=percent(found.level)), page.t("plain.picp")
+    if score.name == "overall_accuracy":
+        return percent(score.value), "", page.t("plain.overall_accuracy")
+    return fixed(score.value), span, page.t("plain.kappa")
+
+
+def _unfinished(page: Page, found: RunOverview, working: dict[str, str]) -> None:
+    _head(page, found)
+    if found.study_file in working:
+        st.info(page.t("runs.working"), icon=":material/hourglass:")
+        return
+    stage = Words(page.lang, "jobs").get(f"stage.{found.next_stage}") or found.next_stage
+    st.caption(page.t("runs.stopped", done=found.stages_done, stages=found.stages, stage=stage))
+    if found.study_file:
+        if st.button(page.t("runs.go_on"), key=f"go-on-{found.id}", icon=":material/play_arrow:"):
+            start_run(page, found.study_file, found.title)
+    else:
+        st.caption(page.t("runs.no_study"))
