@@ -20,7 +20,7 @@ from alm_core.mapping.area import LONLAT, Area
 from alm_core.mapping.cog import open_raster
 from alm_core.mapping.fused_window import FUSED_BANDS, FusedWindows
 from alm_core.mapping.map_frame import Bounds, Projection
-from alm_core.mapping.print_figure import FORMATS, PrintLayer, PrintSheet, draw_sheet
+from alm_core.mapping.print_figure import FORMATS, PrintLayer, PrintSheet, draw_sheet, sheet_aspect
 from alm_core.mapping.print_words import LAYER_NAMES, WORDS, chinese_font, drawable
 from alm_core.options import StudyOptions
 from alm_core.workspace import Run
@@ -30,6 +30,8 @@ PIXELS = 2000
 """Cells of the picture along the longer side of the map: about what 200 dots per inch show."""
 MARGIN = 0.03
 """Part of the shown area that is left free around it."""
+WIDE, SQUARE, MOST_GROWTH = 1.93, 1.15, 1.0
+"""Width over height of the map with a legend below and beside it, and how far a view is grown towards them."""
 LEAST_CELLS = 12
 """Cells that a map shows at least on each side."""
 LOOK_PIXELS = 600
@@ -219,7 +221,9 @@ def _print_layer(
     if not (math.isfinite(first) and math.isfinite(last) and first < last):
         raise StudyError(f"Colours from {first:g} to {last:g} were asked for: two finite numbers, the lower first, are expected.")
     found = layer.class_colours()
-    classes = {number: (label, found[number]) for number, label in (layer.classes or {}).items()}
+    words = WORDS[lang] if layer.id == "inside" else {}
+    labels = {number: words.get(f"class_{label}", label) for number, label in (layer.classes or {}).items()}
+    classes = {number: (drawable(label, instead=str(number)), found[number]) for number, label in labels.items()}
     label = layer_name(layer, options, lang)
     return PrintLayer(values, bounds, source.grid, label, layer.unit, colours(palette or layer.palette), first, last, classes)
 
@@ -247,9 +251,21 @@ def _view(source: _LayerSource, shape: shapely.Geometry | None) -> Bounds:
     width, height = grid.resolution
     x_margin = max((east - west) * MARGIN, (LEAST_CELLS * width - (east - west)) / 2)
     y_margin = max((north - south) * MARGIN, (LEAST_CELLS * height - (north - south)) / 2)
-    west, east = max(left, west - x_margin), min(right, east + x_margin)
-    south, north = max(bottom, south - y_margin), min(top, north + y_margin)
-    return float(west), float(south), float(east), float(north)
+    return _filled((west - x_margin, south - y_margin, east + x_margin, north + y_margin), grid)
+
+
+def _filled(view: Bounds, grid: Grid) -> Bounds:
+    """A view grown as far as the grid goes, towards the shape of the sheet, to twice its size at most."""
+    west, south, east, north = view
+    left, bottom, right, top = grid.bounds
+    aspect = sheet_aspect(view, grid)
+    wide = WIDE if aspect >= 1 else SQUARE
+    grow = min(max(wide / aspect, aspect / wide), 1.0 + MOST_GROWTH) - 1.0
+    if aspect < wide:
+        west, east = west - (east - west) * grow / 2, east + (east - west) * grow / 2
+    else:
+        south, north = south - (north - south) * grow / 2, north + (north - south) * grow / 2
+    return float(max(left, west)), float(max(bottom, south)), float(min(right, east)), float(min(top, north))
 
 
 def _mapped_bounds(source: _LayerSource) -> Bounds:

@@ -106,7 +106,7 @@ def run_overview(run: Run) -> RunOverview:
     id = f"{run.folder.parent.name}/{run.id}"
     try:
         return _overview(run, id)
-    except (AlmError, KeyError, OSError) as fault:
+    except (AlmError, LookupError, TypeError, OSError) as fault:
         text = str(fault) if isinstance(fault, AlmError) else f"{run.folder} is incomplete ({fault}). Delete it and run again."
         return RunOverview(id, run.folder.parent.name, run.folder.parent.name, fault=text)
 

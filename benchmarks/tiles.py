@@ -28,7 +28,7 @@ from alm_core import run as run_study
 from alm_core.grid import Block, Grid
 from alm_core.mapping.cog import open_raster, write_cog
 from alm_core.serving.mercator import tile_pixels
-from alm_core.serving.urls import live_url, members_url, tile_url
+from alm_core.serving.urls import live_url, members_url
 from alm_core.studies import DEMOS
 from alm_core.workspace import Run, list_runs
 from benchmarks.common import save
@@ -205,7 +205,7 @@ def measure(run: Run) -> dict[str, Any]:
         tiles = tiles_with_data(run, 8)
         server.ask(warm + addresses(live_url(run, **even), tiles[:VISIBLE]))
         results["new_weights"] = server.ask(slider_moves(run, tiles))
-        server.ask(addresses(tile_url(run, "fused"), tiles[:1]))
+        server.ask(addresses(members_url(run), tiles[-1:]))  # looks for the range of the codes
         results["members_for_the_browser"] = server.ask(addresses(members_url(run), tiles[: 4 * VISIBLE]))
     return results
 

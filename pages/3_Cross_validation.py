@@ -7,6 +7,7 @@ import streamlit as st
 from alm_core.diagnostics.scores import headline_scheme
 from alm_core.errors import AlmError
 from pages.parts import validation_data as data
+from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, learner_label, open_page, scheme_label
 from pages.parts.validation_choice import choose_item, choose_segment
 from pages.parts.validation_classes import classes_view
@@ -24,7 +25,7 @@ def choose(page: Page) -> tuple[str, str]:
     metrics = page.metrics()
     schemes = list(metrics["schemes"])
     headline = headline_scheme(metrics)
-    left, right = st.columns(2)
+    left, right = narrow_columns("choice-columns").columns(2)
     names = {name: scheme_name(page, name, headline) for name in schemes}
     scheme = choose_item(left, page.t("scheme"), schemes, first=headline, key="scheme", names=names.get)
     columns = data.columns(*data.place(page.run), scheme)

@@ -42,7 +42,7 @@ def map_and_panels(page: Page) -> None:
     answer = place_answer(page, view.left.scenario)
     state = map_state(page, view, place=place_state(page, answer), area=area_state())
     with st.container(key="map-row"):
-        left, right = st.columns([7, 3])
+        left, right = st.columns([2, 1])
     with left:
         show_map(base_map(page, page.run), key=MAP, state=state, height=HEIGHT, on_change=take_event)
     # Set here and not as a default: a click on the map chooses a panel too.

@@ -30,15 +30,13 @@ def choose_step(page: Page) -> int:
 def walk(page: Page, step: int) -> None:
     """Back, how far, next."""
     last = len(STEPS)
-    left, middle, right = st.columns([1, 3, 1], vertical_alignment="center")
-    left.button(page.t("back"), icon=":material/arrow_back:", disabled=step == 1, on_click=go, args=(step - 1,), width="stretch")
-    middle.progress(step / last, text=page.t("progress", number=step, total=last))
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.button(page.t("back"), icon=":material/arrow_back:", disabled=step == 1, on_click=go, args=(step - 1,))
+    row.progress(step / last, text=page.t("progress", number=step, total=last))
     if step < last:
-        right.button(
-            page.t("next"), icon=":material/arrow_forward:", type="primary", on_click=go, args=(step + 1,), width="stretch"
-        )
+        row.button(page.t("next"), icon=":material/arrow_forward:", type="primary", on_click=go, args=(step + 1,))
     else:
-        right.button(page.t("again"), icon=":material/replay:", on_click=go, args=(1,), width="stretch")
+        row.button(page.t("again"), icon=":material/replay:", on_click=go, args=(1,))
 
 
 def go(step: int) -> None:

@@ -47,10 +47,12 @@ def graticule(axes: Any, bounds: Bounds, projection: Projection, *, size: float 
     if not longitude.size:
         return
     over_date_line = np.ptp(longitude) > 300  # around a pole: meridians all meet
-    along = np.linspace(latitude.min(), latitude.max(), LINE_POINTS)
-    around = (
-        np.linspace(-180, 180, 8 * LINE_POINTS) if over_date_line else np.linspace(longitude.min(), longitude.max(), LINE_POINTS)
-    )
+    # A little beyond the map, so that every line crosses its edge.
+    tall, wide = np.ptp(latitude) / 20, np.ptp(longitude) / 20
+    along = np.linspace(max(latitude.min() - tall, -90), min(latitude.max() + tall, 90), LINE_POINTS)
+    around = np.linspace(longitude.min() - wide, longitude.max() + wide, LINE_POINTS)
+    if over_date_line:
+        around = np.linspace(-180, 180, 8 * LINE_POINTS)
     meridians = np.arange(-180, 180, 30.0) if over_date_line else round_values(longitude.min(), longitude.max(), 6)
     ticks: dict[str, list[tuple[float, str]]] = {"x": [], "y": []}
     for value in meridians:

@@ -37,9 +37,13 @@ RED = "#B3261E"
 FLAT_GREY = 226.0
 RELIEF_IN_COLOURS = 0.30
 """How much of the relief shows through the colours: enough to see the land, too little to change a value's colour."""
+LEFT, RIGHT, TOP = 0.052, 0.03, 0.885
+"""Margins of the sheet, and where the map begins below the titles."""
 TALL = 1.35
 """Width over height of a map below which the legend stands beside it."""
 SMOOTH_PIXELS = 5
+LABEL_CHARACTERS = 165
+"""Characters of the legend's type across the whole sheet."""
 FORMATS = ("png", "pdf")
 _drawing = threading.Lock()
 
@@ -118,32 +122,53 @@ def draw_sheet(layer: PrintLayer, sheet: PrintSheet, *, file_format: str = "png"
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    fonts = [name for name in (chinese_font(), PLAIN_FONT) if name]
+    fonts = [name for name in (PLAIN_FONT, chinese_font()) if name]  # the second draws what the first lacks
     settings = {"font.family": fonts, "pdf.fonttype": 42, "hatch.linewidth": 0.5, "axes.unicode_minus": False}
     with _drawing, matplotlib.rc_context(settings):
         figure = Figure(figsize=SHEET, dpi=DOTS_PER_INCH, facecolor=PAPER)
         FigureCanvasAgg(figure)
         projection = Projection.of(layer.grid)
-        aspect = _aspect(sheet.view, layer.grid)
-        beside = aspect < TALL
-        rectangle = _map_rectangle(aspect, beside=beside)
-        axes = figure.add_axes(rectangle)
-        _draw_map(axes, layer, sheet, projection)
+        places = layout(sheet_aspect(sheet.view, layer.grid))
+        _draw_map(figure.add_axes(places.map), layer, sheet, projection)
         _draw_titles(figure, sheet)
-        _draw_legend(figure, layer, sheet, projection, rectangle, beside=beside)
+        _draw_legend(figure, layer, sheet, projection, places)
         stream = io.BytesIO()
         empty = {"Software": None} if file_format == "png" else {"CreationDate": None, "Producer": None, "Creator": None}
         if file_format == "pdf":
             empty["Title"] = sheet.title
-        figure.savefig(stream, format=file_format, dpi=DOTS_PER_INCH, metadata=empty)
+        fast = {"pil_kwargs": {"compress_level": 4}} if file_format == "png" else {}
+        figure.savefig(stream, format=file_format, dpi=DOTS_PER_INCH, metadata=empty, **fast)
     return stream.getvalue()
 
 
 # ---- layout -------------------------------------------------------------------------------------------------------------
 
 
-def _aspect(view: Bounds, grid: Grid) -> float:
-    """Width over height of the map on paper."""
+@dataclass(frozen=True)
+class Layout:
+    """Where things stand, as parts of the sheet: rectangles are left, bottom, width, height, points left, top.
+
+    Attributes
+    ----------
+    beside : bool
+        The legend stands beside the map, not below it.
+    map, bar : rectangle
+    classes, keys : point
+    scale : left, bottom, most width
+    arrow : point
+    """
+
+    beside: bool
+    map: tuple[float, float, float, float]
+    bar: tuple[float, float, float, float]
+    classes: tuple[float, float]
+    keys: tuple[float, float]
+    scale: tuple[float, float, float]
+    arrow: tuple[float, float]
+
+
+def sheet_aspect(view: Bounds, grid: Grid) -> float:
+    """Width over height of a map on paper."""
     west, south, east, north = view
     aspect = (east - west) / (north - south)
     if not grid.is_geographic:
@@ -151,24 +176,61 @@ def _aspect(view: Bounds, grid: Grid) -> float:
     return aspect * max(math.cos(math.radians((south + north) / 2)), 0.05)
 
 
-def _map_rectangle(aspect: float, *, beside: bool) -> tuple[float, float, float, float]:
-    """Left, bottom, width, height of the map as parts of the sheet."""
-    left, right = (0.065, 0.70) if beside else (0.05, 0.97)
-    bottom, top = (0.095, 0.885) if beside else (0.215, 0.885)
-    width, height = (right - left) * SHEET[0], (top - bottom) * SHEET[1]
-    if width / height > aspect:
-        shown = height * aspect
-        left, width = left + (width - shown) / 2 / SHEET[0], shown
-    else:
-        shown = width / aspect
-        bottom, height = bottom + (height - shown) / 2 / SHEET[1], shown
-    return left, bottom, width / SHEET[0], height / SHEET[1]
+def layout(aspect: float) -> Layout:
+    """Place everything around a map of this width over height.
+
+    Examples
+    --------
+    >>> layout(2.2).beside, layout(0.7).beside
+    (False, True)
+    """
+    return _legend_beside(aspect) if aspect < TALL else _legend_below(aspect)
+
+
+def _legend_below(aspect: float) -> Layout:
+    left, width, height = _fitted_box(aspect, LEFT, 1 - LEFT - RIGHT, 0.67)
+    bottom = TOP - height  # the map hangs below the title, the legend below the map
+    line = bottom - 0.055
+    return Layout(
+        False,
+        (left, bottom, width, height),
+        (LEFT, line - 0.085, 0.33, 0.020),
+        (LEFT, line),
+        (0.445, line),
+        (0.715, line - 0.072, 0.17),
+        (0.945, line - 0.085),
+    )
+
+
+def _legend_beside(aspect: float) -> Layout:
+    gap, column = 0.045, 0.235
+    _, width, height = _fitted_box(aspect, LEFT, 1 - LEFT - RIGHT - gap - column, TOP - 0.105)
+    bottom = TOP - height
+    x = LEFT + width + gap  # the map in line with the title, the legend next to the map
+    return Layout(
+        True,
+        (LEFT, bottom, width, height),
+        (x, TOP - 0.105, column, 0.020),
+        (x, TOP),
+        (x, TOP - 0.185),
+        (x, bottom + 0.030, 0.16),
+        (x + 0.205, bottom + 0.015),
+    )
+
+
+def _fitted_box(aspect: float, left: float, width: float, height: float) -> tuple[float, float, float]:
+    """Left, width and height of the largest rectangle of this aspect in a space, centred from side to side."""
+    inches = width * SHEET[0], height * SHEET[1]
+    if inches[0] / inches[1] > aspect:
+        shown = inches[1] * aspect / SHEET[0]
+        return left + (width - shown) / 2, shown, height
+    return left, width, inches[0] / aspect / SHEET[1]
 
 
 def _draw_titles(figure: Any, sheet: PrintSheet) -> None:
-    figure.text(0.05, 0.962, _fitted(sheet.title, 92), fontsize=15, fontweight="bold", color=INK, va="top")
-    figure.text(0.05, 0.922, _fitted(sheet.subtitle, 150), fontsize=9.5, color=QUIET, va="top")
-    figure.text(0.05, 0.018, _wrapped(sheet.source, 200), fontsize=6.5, color=QUIET, va="bottom", linespacing=1.35)
+    figure.text(LEFT, 0.965, _fitted(sheet.title, 92), fontsize=15, fontweight="bold", color=INK, va="top")
+    figure.text(LEFT, 0.923, _fitted(sheet.subtitle, 150), fontsize=9.5, color=QUIET, va="top")
+    figure.text(LEFT, 0.018, _wrapped(sheet.source, 240, 2), fontsize=6.5, color=QUIET, va="bottom", linespacing=1.35)
 
 
 def _fitted(text: str, most: int) -> str:
@@ -181,10 +243,12 @@ def _fitted(text: str, most: int) -> str:
     return _plain(text)
 
 
-def _wrapped(text: str, most: int) -> str:
+def _wrapped(text: str, most: int, lines: int) -> str:
+    """At most so many lines of so many Latin characters."""
     import textwrap
 
-    return _plain("\n".join(textwrap.wrap(text, most)[:2]))
+    narrow = most // 2 if sum(character > "\u2e80" for character in text) > len(text) / 3 else most
+    return _plain("\n".join(textwrap.wrap(text, narrow, max_lines=lines, placeholder=" …")))
 
 
 def _plain(text: str) -> str:
@@ -222,18 +286,19 @@ def _draw_map(axes: Any, layer: PrintLayer, sheet: PrintSheet, projection: Proje
     for spine in axes.spines.values():
         spine.set(color=INK, linewidth=0.8)
     if sheet.simulated:
-        axes.text(
-            0.988,
-            0.975,
+        axes.annotate(
             sheet.words["simulated"],
-            transform=axes.transAxes,
+            xy=(1, 1),
+            xycoords="axes fraction",
+            xytext=(-10, -10),
+            textcoords="offset points",
             ha="right",
             va="top",
-            fontsize=10,
+            fontsize=9.5,
             fontweight="bold",
             color=RED,
             zorder=9,
-            bbox={"facecolor": "white", "edgecolor": RED, "linewidth": 0.9, "boxstyle": "square,pad=0.35", "alpha": 0.92},
+            bbox={"facecolor": "white", "edgecolor": RED, "linewidth": 0.9, "boxstyle": "square,pad=0.35", "alpha": 0.94},
         )
 
 
@@ -288,31 +353,19 @@ def _hatch(axes: Any, layer: PrintLayer, outside: np.ndarray) -> None:
 # ---- legend -------------------------------------------------------------------------------------------------------------
 
 
-def _draw_legend(
-    figure: Any,
-    layer: PrintLayer,
-    sheet: PrintSheet,
-    projection: Projection,
-    rectangle: tuple[float, float, float, float],
-    *,
-    beside: bool,
-) -> None:
-    if beside:
-        bar, keys, scale, arrow = (0.745, 0.775, 0.215, 0.020), (0.738, 0.70), (0.755, 0.145, 0.13), (0.945, 0.135)
-    else:
-        bar, keys, scale, arrow = (0.052, 0.105, 0.325, 0.020), (0.415, 0.160), (0.725, 0.095, 0.155), (0.945, 0.085)
+def _draw_legend(figure: Any, layer: PrintLayer, sheet: PrintSheet, projection: Projection, places: Layout) -> None:
+    keys = places.keys
     if layer.classes:
-        keys_beside = (keys[0], keys[1]) if beside else (0.415, 0.160)
-        _class_keys(figure, layer, (bar[0] - 0.007, bar[1] + 0.105 if beside else 0.160), beside=beside)
-        keys = (keys[0], keys_beside[1] - 0.028 * (len(layer.classes) + 1)) if beside else keys_beside
+        rows = _class_keys(figure, layer, places)
+        keys = (keys[0], places.classes[1] - 0.031 * (rows + 2)) if places.beside else keys
     else:
-        _colour_bar(figure, layer, bar)
+        _colour_bar(figure, layer, places.bar)
     _draw_keys(figure, layer, sheet, keys)
     latitude = middle_latitude(sheet.view, projection)
-    note = f"{degrees(round(latitude, 1), 'N', 'S')}" if math.isfinite(latitude) else ""
-    inches = rectangle[2] * figure.get_size_inches()[0]
-    scale_bar(figure, scale, inches, map_width_metres(sheet.view, projection), words=dict(sheet.words), note=note)
-    north_arrow(figure, arrow, north_angle(sheet.view, projection), sheet.words["north"])
+    note = degrees(round(latitude, 1), "N", "S") if math.isfinite(latitude) else ""
+    inches = places.map[2] * SHEET[0]
+    scale_bar(figure, places.scale, inches, map_width_metres(sheet.view, projection), words=dict(sheet.words), note=note)
+    north_arrow(figure, places.arrow, north_angle(sheet.view, projection), sheet.words["north"])
 
 
 def _colour_bar(figure: Any, layer: PrintLayer, place: Sequence[float]) -> None:
@@ -332,17 +385,21 @@ def _colour_bar(figure: Any, layer: PrintLayer, place: Sequence[float]) -> None:
     bar.update_ticks()
     bar.ax.tick_params(labelsize=8.5, length=3, width=0.6, color=QUIET, labelcolor=INK)
     unit = unit_text(layer.unit)
-    label = f"{layer.label} ({unit})" if unit else layer.label
-    figure.text(place[0], place[1] + place[3] + 0.010, _fitted(label, 62), fontsize=9.5, color=INK, va="bottom", ha="left")
+    label = _wrapped(f"{layer.label} ({unit})" if unit else layer.label, int(place[2] * LABEL_CHARACTERS), 3)
+    figure.text(place[0], place[1] + place[3] + 0.011, label, fontsize=9.5, color=INK, va="bottom", ha="left", linespacing=1.3)
 
 
-def _class_keys(figure: Any, layer: PrintLayer, place: Sequence[float], *, beside: bool) -> None:
+def _class_keys(figure: Any, layer: PrintLayer, places: Layout) -> int:
+    """Draw the classes and return how many rows they take."""
     from matplotlib.patches import Patch
 
     handles = [
-        Patch(facecolor=colour, edgecolor=QUIET, linewidth=0.4, label=_plain(label)) for label, colour in layer.classes.values()
+        Patch(facecolor=colour, edgecolor=QUIET, linewidth=0.4, label=_fitted(label, 30))
+        for label, colour in layer.classes.values()
     ]
-    _legend(figure, handles, place, columns=1 if beside else 1 + (len(handles) - 1) // 4, title=layer.label)
+    columns = 1 if places.beside and len(handles) <= 12 else 1 + (len(handles) - 1) // 4
+    _legend(figure, handles, places.classes, columns=columns, title=layer.label)
+    return math.ceil(len(handles) / columns)
 
 
 def _draw_keys(figure: Any, layer: PrintLayer, sheet: PrintSheet, place: Sequence[float]) -> None:

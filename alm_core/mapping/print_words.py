@@ -23,6 +23,8 @@ PLAIN_FONT = "DejaVu Sans"
 WORDS = {
     "en": {
         "outside": "outside the area of applicability",
+        "class_inside": "inside",
+        "class_outside": "outside",
         "lakes": "lakes",
         "rivers": "rivers",
         "unmapped": "not mapped",
@@ -39,6 +41,8 @@ WORDS = {
     },
     "zh": {
         "outside": "适用范围（AOA）之外",
+        "class_inside": "之内",
+        "class_outside": "之外",
         "lakes": "湖泊",
         "rivers": "河流",
         "unmapped": "未制图",

@@ -18,6 +18,7 @@ from alm_core.serving.catalogue import find_layer, layers, stamps
 from alm_core.serving.images import plain_chunks, png
 from alm_core.serving.mercator import Pixels, box_pixels, pixel_metres, tile_pixels
 from alm_core.serving.rasters import Raster, header, longitude_latitude_bounds, read_pixels
+from alm_core.serving.small_copies import make_small_copy
 from alm_core.workspace import Run
 
 ELEVATION_WORDS = ("elevation", "dem", "altitude", "srtm")
@@ -92,6 +93,7 @@ def hillshade_picture(run: Run, width: int = 1200) -> tuple[bytes, tuple[float, 
     raster = elevation_raster(run)
     if raster is None:
         return plain_ground(pixels.shape), bounds
+    make_small_copy(raster, category=False)
     step = (bounds[2] - bounds[0]) / pixels.shape[1]
     heights = read_pixels(raster, _padded(pixels, step), [1], smooth=True)
     if heights is None:

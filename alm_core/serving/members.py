@@ -24,7 +24,7 @@ PACKED = BoundedCache(64 * 2**20)
 """Member tiles as the browser gets them."""
 CODES = 4095
 """Largest code of a member tile; 0 is no data."""
-SCANNED_CELLS = 100_000_000
+SCANNED_CELLS = 20_000_000
 """Cells of a band up to which every cell is looked at for the range of the codes."""
 STRIP_ROWS = 512
 
@@ -110,7 +110,7 @@ def member_raster(run: Run) -> Raster:
 def member_codes(run: Run) -> MemberCodes:
     """The codes of the member tiles of a run, one pair of ends for all members.
 
-    Up to a hundred million cells a band, the ends are the smallest and the largest value of any cell; overviews are means of
+    Up to twenty million cells a band, the ends are the smallest and the largest value of any cell; overviews are means of
     cells and lie between. In a larger raster the overview that is small enough stands for all cells, and its range is widened
     by itself on both sides (a step is still a fifth of a display step); a cell beyond even that is drawn at the end of the range.
 

@@ -37,6 +37,8 @@ LARGE_CELLS = 1_000_000
 """Cells above which a raster without overviews is given a small copy."""
 SMALL_FACTOR = 4
 CHUNK_SIDES = (128, 256, 512, 1024)
+MAXIMUM_WINDOW = 100_000_000
+"""Cells that are ever read for one tile; more would fill the memory of a small machine."""
 SMALL_FOLDER = ".tiles"
 LEVEL_TOLERANCE = 1.02
 """A level may be coarser than the tile by this factor, so that rounding does not send a tile to four times the cells."""
@@ -169,8 +171,8 @@ def read_pixels(raster: Raster, pixels: Pixels, bands: Sequence[int], *, smooth:
     rows, columns = _cached_places(facts.grid, pixels)
     wanted = _cells_per_pixel(rows, columns) * LEVEL_TOLERANCE
     small = small_copy(raster)
-    if small is not None and wanted >= SMALL_FACTOR:
-        return read_pixels(small, pixels, [1], smooth=smooth)
+    if small is not None and wanted >= SMALL_FACTOR and tuple(bands) == (1,):
+        return read_pixels(small, pixels, bands, smooth=smooth)
     level = _fitting_level(facts, wanted)
     shape = facts.levels[level + 1]
     row_scale, column_scale = shape[0] / facts.grid.shape[0], shape[1] / facts.grid.shape[1]
@@ -189,9 +191,9 @@ def small_copy(raster: Raster) -> Raster | None:
 
 
 def small_copy_path(raster: Raster) -> Path | None:
-    """Where the small copy of a raster belongs; None where it needs none: it is small itself or has overviews."""
+    """Where the small copy of a raster's first band belongs; None where it needs none: it is small itself or has overviews."""
     facts = header(raster)
-    if len(facts.levels) > 1 or facts.count > 1 or facts.grid.size <= LARGE_CELLS:
+    if len(facts.levels) > 1 or facts.grid.size <= LARGE_CELLS:
         return None
     name = f"{raster.path.stem}-{raster.stamp[0]:x}-{raster.stamp[1]:x}.tif"
     return raster.path.parent / SMALL_FOLDER / name
@@ -354,6 +356,8 @@ def _read_by_chunks(raster: Raster, facts: Header, bands: tuple[int, ...], windo
 
     Neighbouring map tiles share stored tiles, and threads that each decode them for themselves were the larger part of the time.
     """
+    if window.width * window.height * len(bands) > MAXIMUM_WINDOW:
+        raise RasterError(f"{raster.path.name} has no overviews that fit: add some with `gdaladdo`.")
     side = facts.chunk
     if side is None:
         return read_block(raster, bands, window, level=level)

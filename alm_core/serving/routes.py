@@ -66,7 +66,8 @@ def _layer_tile(request: Request) -> bytes:
     z, x, y = _address(request)
     run, query = _run(request), request.query_params
     layer = find_layer(run, request.path_params["layer"])
-    want_small_copy(layer.raster, category=layer.kind == "category")
+    if layer.band == 1:
+        want_small_copy(layer.raster, category=layer.kind == "category")
     palette = checks.palette_name(query.get("palette"), layer.palette)
     low, high = _range(request, layer)
     scenario = query.get("scenario", STUDY)

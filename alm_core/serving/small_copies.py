@@ -7,6 +7,7 @@ is made once, beside the raster, and found again by the raster's time of change 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,8 +65,7 @@ def make_small_copy(raster: Raster, *, category: bool) -> Path | None:
         facts = header(raster)
         grid = small_grid(facts.grid)
         try:
-            for old in path.parent.glob(f"{raster.path.stem}-*.tif"):
-                old.unlink()
+            _remove_old(path.parent, raster.path.stem)
             write_cog(
                 path,
                 _small_blocks(raster, grid, category),
@@ -79,6 +79,13 @@ def make_small_copy(raster: Raster, *, category: bool) -> Path | None:
             _impossible.add(raster)
             return None
     return path
+
+
+def _remove_old(folder: Path, stem: str) -> None:
+    """Copies of what the raster was before."""
+    for old in folder.glob("*.tif"):
+        if re.fullmatch(f"{re.escape(stem)}-[0-9a-f]+-[0-9a-f]+", old.stem):
+            old.unlink()
 
 
 def small_grid(grid: Grid) -> Grid:

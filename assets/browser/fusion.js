@@ -3,7 +3,6 @@
 
 const MAXIMUM_KNOTS = 512;
 const TAIL_PART = 0.1;
-const CODES = 4096; // of member tiles: 0 is no data, 1 to 4095 are values
 const LEVELS = 16384; // of a fused value between tile and palette
 
 // ---- small tools -----------------------------------------------------------------------------------------------------
@@ -347,13 +346,13 @@ export function histogram(values, edges) {
 }
 
 // ---- tiles -----------------------------------------------------------------------------------------------------------
-// A member tile holds codes; value = low + (code - 1) * step. Fusing gives each pixel its value before correction (NaN: no data).
+// A member tile holds codes from 1 to levels; value = low + (code - 1) * step; 0 is no data. Fusing gives each pixel its value before correction (NaN: no data).
 // Correction, bounds and colours are then looked up by LEVELS even levels between plan.low and plan.high; a level in which the
 // corrected value climbs by more than half a step of the display is marked steep, and its pixels are computed one by one.
 
 const STEEP = 1; // no colour of a palette: it would be all but clear
 
-export function tilePlan(weighting, { low, high, step }) {
+export function tilePlan(weighting, { low, high, step, levels }) {
   if (isConstant(weighting)) {
     const shares = Float64Array.from(weighting.weights, (row) => row[0] * step);
     return { constant: true, low, high, shares, offset: low - sum(shares) };
@@ -361,7 +360,7 @@ export function tilePlan(weighting, { low, high, step }) {
   const grid = weighting.grid;
   const size = grid.length;
   const unbiased = weighting.biases.map((table) =>
-    Float64Array.from({ length: CODES }, (_, code) => {
+    Float32Array.from({ length: levels + 1 }, (_, code) => {
       const value = low + (code - 1) * step;
       return value - interpolate(value, grid, table);
     }),

@@ -8,7 +8,8 @@
 
   const PANES = { left: 310, right: 320, hatch: 330, water: 340, area: 410, place: 620 };
   const RASTERS = ["left", "right", "hatch"];
-  const FADE_OUT_LIMIT_MS = 4000;
+  const FADE_IN_MS = 300; // Leaflet fades a tile in within 200 ms of its arrival.
+  const FADE_OUT_LIMIT_MS = 5000;
   const AREA_STYLE = { color: "#c0561b", weight: 2, fillOpacity: 0.06, interactive: false, pane: "area" };
   const LAKE_STYLE = { color: "#3b78b5", weight: 0.7, fillColor: "#a9cdea", fillOpacity: 0.85, interactive: false, pane: "water" };
   const RIVER_STYLE = { color: "#5b97cf", weight: 1, opacity: 0.85, fill: false, interactive: false, pane: "water" };
@@ -65,7 +66,7 @@
     }).observe(map.getContainer());
   }
 
-  // One drawn area at a time. The click that ends a rectangle is no question about that place, nor is one that removes an area.
+  // One drawn area at a time. A click that sets a corner is no question about that place, nor is one that removes an area.
   function followDrawing() {
     if (!L.Draw) return;
     let drawing = false;
@@ -73,7 +74,7 @@
     map.on("draw:drawstop", () => setTimeout(() => { drawing = false; }, 60));
     map.getContainer().addEventListener(
       "click",
-      (event) => { if (drawing && !event.target.closest(".leaflet-control, .leaflet-marker-icon")) event.stopPropagation(); },
+      (event) => { if (drawing && !event.target.closest(".leaflet-control, .leaflet-editing-icon")) event.stopPropagation(); },
       true,
     );
     map.on("draw:created", (event) => {
@@ -117,7 +118,7 @@
     if (old) {
       // An old layer that never completed has nothing to cover the gap with.
       const leave = () => retire(old);
-      layer.once("load", leave);
+      layer.once("load", () => setTimeout(leave, FADE_IN_MS));
       setTimeout(leave, FADE_OUT_LIMIT_MS);
     }
     layer.addTo(map);

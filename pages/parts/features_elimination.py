@@ -130,11 +130,9 @@ def step_settings(page: Page, selection: Selection) -> dict:
     """Headings and digits."""
     return {
         "features": st.column_config.NumberColumn(page.t("path.covariates_column"), width="small"),
-        "score": st.column_config.NumberColumn(metric_text(page, selection), format="%.3f", width="small"),
-        "error": st.column_config.NumberColumn(
-            page.t("path.error"), format="%.3f", width="small", help=page.t("path.error_help")
-        ),
-        "mark": st.column_config.TextColumn(page.t("path.mark"), width="medium"),
+        "score": st.column_config.NumberColumn(metric_text(page, selection), format="%.3f"),
+        "error": st.column_config.NumberColumn(page.t("path.error"), format="%.3f", help=page.t("path.error_help")),
+        "mark": st.column_config.TextColumn(page.t("path.mark")),
         "dropped": st.column_config.TextColumn(page.t("path.dropped"), width="large"),
     }
 
@@ -199,7 +197,7 @@ def draw_correlations(page: Page, found: Correlations, chosen: tuple[str, ...]) 
     """Groups of covariates that say the same, and how alike all pairs are."""
     help_box(page, "correlation_groups")
     with narrow_columns("features-correlation-row"):
-        left, right = st.columns([3, 2], gap="large")
+        left, right = st.columns([5, 4], gap="large")
     with left:
         names = list(found.matrix)
         height = min(720, 170 + 22 * len(names))
@@ -229,7 +227,7 @@ def draw_correlations(page: Page, found: Correlations, chosen: tuple[str, ...]) 
 def correlation_figure(page: Page, found: Correlations) -> go.Figure:
     """|rho| of every pair, alike covariates side by side."""
     names = [shown(name) for name in found.matrix]
-    steps = colours("lapaz_r")[np.linspace(0, 255, 12).round().astype(int)]
+    steps = colours("davos_r")[np.linspace(0, 255, 12).round().astype(int)]
     scale = [(step / 11, f"rgb({red},{green},{blue})") for step, (red, green, blue) in enumerate(steps.tolist())]
     figure = go.Figure(
         go.Heatmap(
@@ -246,9 +244,17 @@ def correlation_figure(page: Page, found: Correlations) -> go.Figure:
         )
     )
     figure.update_layout(
-        xaxis={"tickangle": -55, "ticks": "", "showgrid": False, "constrain": "domain"},
-        yaxis={"autorange": "reversed", "ticks": "", "showgrid": False, "scaleanchor": "x", "constrain": "domain"},
+        xaxis={"tickangle": -55, "ticks": "", "showgrid": False, "dtick": 1, "tickfont": {"size": 11}},
+        yaxis={
+            "autorange": "reversed",
+            "ticks": "",
+            "showgrid": False,
+            "scaleanchor": "x",
+            "constrain": "domain",
+            "constraintoward": "top",
+        },
         dragmode=False,
+        margin={"t": 12},
     )
     return figure
 

@@ -16,6 +16,7 @@ from pages.parts.charts import CATEGORY_COLOURS, COLOURS, show
 from pages.parts.features_data import covariate_names, difference, kept_sets
 from pages.parts.features_elimination import group_label, names_text, shown
 from pages.parts.frame import Page, help_box, metric_label, run_key, scheme_label, workspace
+from pages.parts.job_panel import job_panel
 from pages.parts.numbers import fixed
 
 MOST_ROWS = 12
@@ -30,19 +31,7 @@ def draw_set(page: Page) -> None:
     """Pick, score, compare."""
     help_box(page, "nested", "knndm")
     st.caption(page.t("set.lead"))
-    features = pick_features(page)
-    score_button(page, features)
-    if "job" in st.query_params:
-        from pages.parts.job_panel import job_panel
-
-        job_panel(page, st.query_params["job"])
-    draw_results(page)
-
-
-def pick_features(page: Page) -> tuple[str, ...]:
-    """The covariates of the set."""
-    groups = covariate_names(page.run)
-    chosen = chosen_set(page.run)
+    groups, chosen = covariate_names(page.run), chosen_set(page.run)
     key = f"features.set.{run_key(page.run)}"
     st.session_state.setdefault(key, list(chosen))
     picked = st.multiselect(
@@ -53,10 +42,17 @@ def pick_features(page: Page) -> tuple[str, ...]:
         placeholder=page.t("set.none"),
         persist_state="session",
     )
+    features = tuple(sorted(picked))
+    known = load_set(page.run, features) is not None
     with st.container(horizontal=True):
+        score_button(page, features, disabled=not features or known)
         st.button(page.t("set.chosen"), key="features.take_chosen", on_click=set_state, args=(key, chosen))
         st.button(page.t("set.all"), key="features.take_all", on_click=set_state, args=(key, tuple(groups)))
-    return tuple(sorted(picked))
+    schemes = ", ".join(scheme_label(page, name) for name in default_schemes(page.options))
+    st.caption(page.t("set.known") if known else page.t("set.note", schemes=schemes))
+    if "job" in st.query_params:
+        job_panel(page, st.query_params["job"], on_done=lambda state: say_done(page))
+    draw_results(page)
 
 
 def set_state(key: str, names: tuple[str, ...]) -> None:
@@ -64,21 +60,21 @@ def set_state(key: str, names: tuple[str, ...]) -> None:
     st.session_state[key] = list(names)
 
 
-def score_button(page: Page, features: tuple[str, ...]) -> None:
-    """Start the job; a set that is scored already needs none."""
-    known = load_set(page.run, features) is not None
-    schemes = ", ".join(scheme_label(page, name) for name in default_schemes(page.options))
-    if st.button(
-        page.t("set.score"), key="features.score", type="primary", icon=":material/play_arrow:", disabled=not features or known
-    ):
+def score_button(page: Page, features: tuple[str, ...], *, disabled: bool) -> None:
+    """Start the job."""
+    label, icon = page.t("set.score"), ":material/play_arrow:"
+    if st.button(label, key="features.score", type="primary", icon=icon, disabled=disabled):
+        title, workers = page.t("set.job", count=len(features)), page.options.map.workers
+        spec = {"run": run_key(page.run), "features": list(features), "title": title, "workers": workers}
         try:
-            job = submit(
-                workspace(), "score_set", run=run_key(page.run), features=list(features), workers=page.options.map.workers
-            )
-            st.query_params["job"] = job.id
+            st.query_params["job"] = submit(workspace(), "score_set", **spec).id
         except AlmError as fault:
             st.error(str(fault))
-    st.caption(page.t("set.known") if known else page.t("set.note", schemes=schemes))
+
+
+def say_done(page: Page) -> None:
+    """The job has ended."""
+    st.success(page.t("set.done"), icon=":material/check_circle:")
 
 
 # ---- results ----------------------------------------------------------------------------------------------------------------
@@ -121,22 +117,20 @@ def run_row(page: Page) -> dict[str, Any]:
     metrics = page.metrics()
     scores = {scheme: columns["fused"].get(main_metric(page)) for scheme, columns in metrics["schemes"].items()}
     name = page.t("set.run_nested") if metrics["selection_nested"] else page.t("set.run")
-    return {
-        "name": name,
-        "count": len(chosen_set(page.run)),
-        **{scheme: scores.get(scheme) for scheme in default_schemes(page.options)},
-    }
+    shared = {"name": name, "count": len(chosen_set(page.run)), "difference": "", "verdict": ""}
+    return {**shared, **{scheme: scores.get(scheme) for scheme in default_schemes(page.options)}}
 
 
 def set_row(page: Page, found: FeatureSetScore, name: str, reference: FeatureSetScore | None) -> dict[str, Any]:
     """The scores of a set and its difference to the chosen one."""
-    row = {"name": name, "count": len(found.features)}
-    row |= {scheme: found.score(scheme, main_metric(page)) for scheme in default_schemes(page.options)}
-    if reference is not None:
-        gain = difference(found, reference, found.headline)
-        row["difference"] = "" if gain is None else f"{gain.mean:+.3f} ± {fixed(gain.standard_error, 3)}"
-        row["verdict"] = "" if gain is None else verdict(page, gain.mean, gain.clear)
-    return row
+    gain = difference(found, reference, found.headline) if reference is not None else None
+    return {
+        "name": name,
+        "count": len(found.features),
+        "difference": "" if gain is None else f"{gain.mean:+.3f} ± {fixed(gain.standard_error, 3)}".replace("-", "−"),
+        "verdict": "" if gain is None else verdict(page, gain.mean, gain.clear),
+        **{scheme: found.score(scheme, main_metric(page)) for scheme in default_schemes(page.options)},
+    }
 
 
 def verdict(page: Page, mean: float, clear: bool) -> str:
@@ -161,7 +155,7 @@ def settings(page: Page) -> dict[str, Any]:
         for scheme in default_schemes(page.options)
     }
     return {
-        "name": st.column_config.TextColumn(page.t("set.name"), width="large"),
+        "name": st.column_config.TextColumn(page.t("set.name"), width="medium", pinned=True),
         "count": st.column_config.NumberColumn(page.t("set.count"), width="small"),
         **numbers,
         "difference": st.column_config.TextColumn(page.t("set.difference"), help=page.t("set.difference_help")),

@@ -26,6 +26,7 @@ GROUP_COLOURS = {
     "other": "#8a979f",
 }
 SWARM_STEPS = 60
+POINT_PALETTE, POINT_PART = "batlow", 0.87
 SWARM_WIDTH = 0.38
 UP, DOWN = CATEGORY_COLOURS[5], CATEGORY_COLOURS[0]
 LARGEST = 9
@@ -86,9 +87,9 @@ def unit_title(page: Page) -> str:
     return axis_title(page.t("shap.axis", target=page.options.target.name), page.unit)
 
 
-def scale_of(name: str, steps: int = 12) -> list[tuple[float, str]]:
-    """A palette as plotly takes it."""
-    table = colours(name)[np.linspace(0, 255, steps).round().astype(int)]
+def scale_of(name: str, *, last: float = 1.0, steps: int = 12) -> list[tuple[float, str]]:
+    """A palette as plotly takes it, up to a part of it: the palest colours would not be seen on white."""
+    table = colours(name)[np.linspace(0, 255 * last, steps).round().astype(int)]
     return [(step / (steps - 1), f"rgb({red},{green},{blue})") for step, (red, green, blue) in enumerate(table.tolist())]
 
 
@@ -110,7 +111,7 @@ def draw_swarm(page: Page, table: ShapTable, whose: str) -> None:
             showlegend=False,
             marker={
                 "color": table.features[name].rank(pct=True),
-                "colorscale": scale_of("lapaz"),
+                "colorscale": scale_of(POINT_PALETTE, last=POINT_PART),
                 "cmin": 0,
                 "cmax": 1,
                 "size": 5,
@@ -254,7 +255,13 @@ def draw_dependence(page: Page, table: ShapTable, whose: str) -> None:
         title = axis_title(shown(partner), table.units.get(partner, ""))
         bar = {"title": {"text": title, "side": "right"}, "thickness": 12, "outlinewidth": 0}
         low, high = np.nanpercentile(rows["partner"], [2, 98])
-        marker |= {"color": rows["partner"], "colorscale": scale_of("lapaz"), "colorbar": bar, "cmin": low, "cmax": high}
+        marker |= {
+            "color": rows["partner"],
+            "colorscale": scale_of(POINT_PALETTE, last=POINT_PART),
+            "colorbar": bar,
+            "cmin": low,
+            "cmax": high,
+        }
     unit = unit_text(table.units.get(feature, ""))
     figure = go.Figure(
         go.Scatter(
@@ -302,7 +309,7 @@ def draw_waterfall(page: Page, table: ShapTable, whose: str) -> None:
             x=rows["contribution"],
             y=labels,
             measure=["relative"] * len(rows),
-            text=[f"{part:+.3f}" for part in rows["contribution"]],
+            text=[f"{part:+.3f}".replace("-", "−") for part in rows["contribution"]],
             textposition="outside",
             cliponaxis=False,
             increasing={"marker": {"color": UP}},
@@ -312,23 +319,18 @@ def draw_waterfall(page: Page, table: ShapTable, whose: str) -> None:
         )
     )
     low, high = float(rows[["start", "end"]].to_numpy().min()), float(rows[["start", "end"]].to_numpy().max())
-    pad = 0.14 * (high - low or 1.0)
-    for value, name, side in ((table.base, "waterfall.base", "bottom"), (total, "waterfall.total", "top")):
+    pad = 0.2 * (high - low or 1.0)
+    for value in (table.base, total):
         figure.add_vline(x=value, line={"color": COLOURS["reference"], "dash": "dash", "width": 1})
-        figure.add_annotation(
-            x=value, y=-0.02 if side == "bottom" else 1.0, yref="paper", yanchor="top" if side == "bottom" else "bottom",
-            text=f"{page.t(name)} {with_unit(value, page.unit)}", showarrow=False, font={"size": 12, "color": COLOURS["muted"]},
-        )  # fmt: skip
     figure.update_layout(
-        xaxis={
-            "title": {"text": axis_title(page.options.target.name, page.unit), "standoff": 22},
-            "range": [low - pad, high + pad],
-        },
+        xaxis={"title": axis_title(page.options.target.name, page.unit), "range": [low - pad, high + pad]},
         yaxis={"autorange": "reversed"},
         showlegend=False,
-        margin={"t": 34, "b": 70},
+        margin={"t": 12},
     )
-    show(figure, key=f"features.waterfall.{whose}", height=170 + 36 * len(rows), alt=page.t("waterfall.alt"))
+    ends = {"base": with_unit(table.base, page.unit), "total": with_unit(total, page.unit)}
+    st.markdown(page.t("waterfall.ends", **ends))
+    show(figure, key=f"features.waterfall.{whose}", height=110 + 42 * len(rows), alt=page.t("waterfall.alt"))
     st.caption(page.t("waterfall.note"))
 
 
@@ -336,4 +338,5 @@ def waterfall_label(page: Page, table: ShapTable, feature: str, value: float) ->
     """A covariate with its value at the site."""
     if feature == REST:
         return page.t("waterfall.rest", count=table.values.shape[1] - LARGEST)
-    return f"{shown(feature)} = {with_unit(value, table.units.get(feature, ''))}"
+    shown_value = f"{value:.0f}" if table.kinds.get(feature) == "categorical" else with_unit(value, table.units.get(feature, ""))
+    return f"{shown(feature)}<br><span style='font-size:11px;color:{COLOURS['muted']}'>{shown_value}</span>"

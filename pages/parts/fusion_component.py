@@ -31,8 +31,8 @@ WORDS = (
     *("frontier_title", "frontier_note", "here", "histogram_title", "histogram_y", "sites", "fitted", "cells"),
 )
 AXES = ("observed_x", "observed_y", "predicted_x", "predicted_y", "histogram_x")
-OVERVIEW_ZOOM_LIMIT = 14
-MAP_HEIGHT = "content"
+NATIVE_ZOOM = 12
+"""Beyond it tiles are enlarged, as on the map page."""
 
 _component = st.components.v2.component(
     "alm_fusion",
@@ -70,9 +70,7 @@ def fusion_map(page: Page, run: Run, *, scheme: str, scenario: Scenario, revisio
         "places": places(studio["edges"]),
     }
     data["display"] = data["display"] | {"unit": unit_text(page.unit), "places": max(data["places"]["rmse"] - 2, 0)}
-    _component(
-        key=key, data=data, default={"choice": None}, on_choice_change=lambda: on_change(key), width="stretch", height=MAP_HEIGHT
-    )
+    _component(key=key, data=data, default={"choice": None}, on_choice_change=lambda: on_change(key), width="stretch")
 
 
 @st.cache_resource(max_entries=16)
@@ -94,7 +92,7 @@ def map_data(folder: str, _changed: int) -> dict[str, Any]:
             "rivers": urls.vector_url("rivers"),
         },
         "bounds": [[south, west], [north, east]],
-        "codes": member_codes(run).to_dict() | {"zoom": OVERVIEW_ZOOM_LIMIT},
+        "codes": member_codes(run).to_dict() | {"zoom": NATIVE_ZOOM},
         "display": {"low": layer.low, "high": layer.high, "colours": palettes.colours(layer.palette).tolist()},
     }
 

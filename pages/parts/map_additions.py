@@ -26,6 +26,6 @@ def shap_part(page: Page) -> None:
         st.success(page.t("shap.there", names=", ".join(name.replace("_", " ") for name in known)), icon=":material/check:")
     label = page.t("shap.again") if known else page.t("shap.start")
     if st.button(label, icon=":material/insights:", key="map-shap", width="stretch"):
-        start_job("shap_layers", {"study": page.run.folder.parent.name, "run": page.run.id})
+        start_job(page, "shap_layers", {"study": page.run.folder.parent.name, "run": page.run.id})
     show_job(page, ("shap_layers",))
     help_box(page, "shap")

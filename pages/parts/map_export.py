@@ -13,6 +13,7 @@ from pages.parts.frame import Page, workspace
 from pages.parts.job_panel import job_panel
 from pages.parts.map_layers import LayerView
 
+FUSED = "fused"
 FORMATS = {"tif": "export", "csv": "export", "png": "figure", "pdf": "figure"}
 
 
@@ -31,31 +32,47 @@ def export_part(page: Page, view: LayerView, area: Area | None) -> None:
         width="stretch",
         wrap=False,
     )
-    st.caption(page.t(f"format_help.{chosen}"))
+    st.caption(page.t(f"format_help.{help_name(page, view, chosen)}"))
     if st.button(page.t("export.start"), type="primary", icon=":material/download:", key="map-export", width="stretch"):
         start_export(page, view, area, chosen)
     show_job(page, ("export", "figure"))
 
 
+def help_name(page: Page, view: LayerView, chosen: str) -> str:
+    """Which explanation of a format fits: a GeoTIFF of members, of a covariate or of classes has other bands."""
+    layer = exported_layer(view)
+    if chosen != "tif":
+        return chosen
+    if layer.startswith("covariate:"):
+        return "tif_covariate"
+    if layer == "members":
+        return "tif_members"
+    return "tif" if page.regression else "tif_classes"
+
+
 def start_export(page: Page, view: LayerView, area: Area | None, chosen: str) -> None:
     """Submit the job of the chosen format."""
-    spec: dict[str, Any] = {"study": page.run.folder.parent.name, "run": page.run.id, "format": chosen}
+    spec: dict[str, Any] = {"study": page.run.folder.parent.name, "run": page.run.id}
     if area is not None:
         spec["area"] = area_geojson(area)
-    if view.scenario is not None:
+    if FORMATS[chosen] == "figure":
+        spec |= {"formats": [chosen], "layer": view.layer.id, "lang": page.lang}
+        if view.layer.kind == "continuous":
+            spec |= {"palette": view.palette, "low": view.low, "high": view.high}
+    else:
+        spec |= {"format": chosen, "layer": exported_layer(view) if chosen == "tif" else FUSED}
+    if view.scenario is not None and spec["layer"] == FUSED:
         spec["scenario"] = view.scenario
-    if chosen == "tif":
-        spec["layer"] = exported_layer(view)
-    elif chosen in ("png", "pdf"):
-        spec |= {"layer": view.layer.id, "palette": view.palette, "low": view.low, "high": view.high, "lang": page.lang}
-    start_job(FORMATS[chosen], spec)
+    start_job(page, FORMATS[chosen], spec)
 
 
 def exported_layer(view: LayerView) -> str:
     """Layer of the GeoTIFF: what is shown where it has a file of its own, else the fused value with its bounds and trust."""
     if view.layer.group == "members":
         return "members"
-    return view.layer.id if view.layer.group == "covariates" else "fused"
+    if view.layer.id.startswith("probability:"):
+        return "probability"
+    return view.layer.id if view.layer.group == "covariates" else FUSED
 
 
 def area_geojson(area: Area) -> dict[str, Any]:
@@ -65,7 +82,7 @@ def area_geojson(area: Area) -> dict[str, Any]:
     return {"type": "Feature", "properties": {}, "geometry": found["geometry"], **crs}
 
 
-def start_job(kind: str, spec: dict[str, Any]) -> None:
+def start_job(page: Page, kind: str, spec: dict[str, Any]) -> None:
     """Start a job; the address remembers it, so that a reload finds it again."""
     try:
         job = submit(workspace(), kind, **spec)
@@ -73,6 +90,7 @@ def start_job(kind: str, spec: dict[str, Any]) -> None:
         st.error(str(fault))
         return
     st.query_params["job"] = job.id
+    st.toast(page.t("export.started"), icon=":material/hourglass_top:")
 
 
 def show_job(page: Page, kinds: tuple[str, ...]) -> None:

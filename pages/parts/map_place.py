@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
+from html import escape
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,13 @@ from alm_core.scenario import load_scenario
 from alm_core.workspace import Run
 from pages.parts.charts import COLOURS, axis_title, learner_colour, show
 from pages.parts.frame import Page, help_box, learner_label
-from pages.parts.numbers import fixed, interval_text, percent, unit_text, with_unit
+from pages.parts.numbers import fixed, interval_text, number, percent, unit_text, with_unit
 
 PLACE, ASKED = "map-place", "map-place-asked"
 """State: longitude and latitude of the chosen place, and those that the address had when it was read."""
 LONGITUDE, LATITUDE = "map-longitude", "map-latitude"
 SHOWN_FEATURES = 8
+ANALOGUE_COLUMNS = ("site", "observed", "predicted", "distance", "distance_km")
 BAR_HEIGHT, ROW_HEIGHT = 74, 26
 WARM_UP_SECONDS = 2.0
 """After the page opened: its tiles come first."""
@@ -242,34 +245,51 @@ def explanation_part(page: Page, answer: PixelAnswer) -> None:
     if answer.explanation is None:
         st.caption(page.t("waterfall.none") if page.regression else page.t("waterfall.classes"))
         return
-    rows = min(SHOWN_FEATURES + 1, len(answer.explanation.contributions)) + 2
+    rows = len(waterfall_steps(page, answer)) + 2
     show(waterfall_figure(page, answer), key="map-waterfall", height=BAR_HEIGHT + ROW_HEIGHT * rows)
 
 
+def waterfall_steps(page: Page, answer: PixelAnswer) -> list[tuple[str, float]]:
+    """Name and size of the largest steps, the small ones as one."""
+    steps = [(name.replace("_", " "), value) for name, value in answer.explanation.contributions.items()]
+    if len(steps) <= SHOWN_FEATURES + 1:
+        return steps
+    rest = steps[SHOWN_FEATURES:]
+    return [*steps[:SHOWN_FEATURES], (page.t("waterfall.rest", count=len(rest)), sum(value for _, value in rest))]
+
+
 def waterfall_figure(page: Page, answer: PixelAnswer) -> go.Figure:
-    """From the base value to the value of the place, the largest steps first, the small ones as one."""
-    steps = sorted(answer.explanation.contributions.items(), key=lambda step: -abs(step[1]))
-    large, rest = steps[:SHOWN_FEATURES], steps[SHOWN_FEATURES:]
-    labels = [page.t("waterfall.base"), *(name.replace("_", " ") for name, _ in large)]
-    values = [answer.explanation.base, *(value for _, value in large)]
-    if rest:
-        labels.append(page.t("waterfall.rest", count=len(rest)))
-        values.append(sum(value for _, value in rest))
-    figure = go.Figure(
-        go.Waterfall(
-            orientation="h",
-            y=[*labels, page.t("waterfall.value")],
-            x=[*values, 0],
-            measure=["absolute", *["relative"] * (len(values) - 1), "total"],
-            increasing={"marker": {"color": COLOURS["inside"]}},
-            decreasing={"marker": {"color": COLOURS["outside"]}},
-            totals={"marker": {"color": COLOURS["muted"]}},
-            hovertemplate="%{y}: %{delta:.4g} " + unit_text(page.unit) + "<extra></extra>",
-        )
+    """From the mean of the model to the value of the place, step by step."""
+    steps, base = waterfall_steps(page, answer), answer.explanation.base
+    names = [page.t("waterfall.base"), *(name for name, _ in steps), page.t("waterfall.value")]
+    starts = [base, *(base + total for total in accumulate(value for _, value in steps))]
+    colours = [COLOURS["inside"] if value >= 0 else COLOURS["outside"] for _, value in steps]
+    unit = unit_text(page.unit)
+    bars = go.Bar(
+        orientation="h",
+        y=names[1:-1],
+        x=[value for _, value in steps],
+        base=starts[:-1],
+        marker={"color": colours},
+        text=[f"{value:+.2g}" for _, value in steps],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=[value for _, value in steps],
+        hovertemplate="%{y}: %{customdata:+.3g} " + unit + "<extra></extra>",
     )
+    ends = go.Scatter(
+        x=[base, starts[-1]],
+        y=[names[0], names[-1]],
+        mode="markers",
+        marker={"symbol": "diamond", "size": 11, "color": [COLOURS["muted"], COLOURS["fused"]]},
+        hovertemplate="%{y}: %{x:.4g} " + unit + "<extra></extra>",
+    )
+    low, high = min(starts), max(starts)
+    room = 0.22 * (high - low) or 1.0
+    figure = go.Figure([bars, ends])
     figure.update_layout(
-        xaxis={"title": axis_title(page.options.target.name, page.unit), "nticks": 5},
-        yaxis={"autorange": "reversed"},
+        xaxis={"title": axis_title(page.options.target.name, page.unit), "nticks": 4, "range": [low - room, high + room]},
+        yaxis={"categoryorder": "array", "categoryarray": names[::-1]},
         margin={"l": 8, "r": 8, "t": 6, "b": 40},
         showlegend=False,
     )
@@ -281,16 +301,29 @@ def analogues_part(page: Page, answer: PixelAnswer) -> None:
     if answer.analogues.empty:
         return
     st.markdown(f"**{page.t('analogues.title')}**")
-    st.caption(page.t("analogues.help"))
-    columns = {
-        "site_id": st.column_config.TextColumn(page.t("analogues.site")),
-        "observed": st.column_config.NumberColumn(axis_title(page.t("analogues.observed"), page.unit), format="%.3g"),
-        "predicted": st.column_config.NumberColumn(axis_title(page.t("analogues.predicted"), page.unit), format="%.3g"),
-        "distance": st.column_config.NumberColumn(page.t("analogues.distance"), format="%.2f"),
-        "distance_km": st.column_config.NumberColumn(page.t("analogues.distance_km"), format="%.0f"),
-    }
-    known = [name for name in columns if name in answer.analogues]
-    st.dataframe(answer.analogues, column_order=known, column_config=columns, hide_index=True, key="map-analogues")
+    st.caption(page.t("analogues.help", unit=unit_text(page.unit) or page.options.target.name))
+    st.html(analogues_table(page, answer.analogues))
+
+
+def analogues_table(page: Page, sites: pd.DataFrame) -> str:
+    """A table that fits the narrow panel; names of sites come from a file, so they are escaped."""
+    head = "".join(f"<th>{page.t(f'analogues.{name}')}</th>" for name in ANALOGUE_COLUMNS)
+    rows = []
+    for site in sites.to_dict("records"):
+        numbers = (
+            cell_text(site["observed"]),
+            cell_text(site["predicted"]),
+            fixed(site["distance"]),
+            fixed(site["distance_km"], 0),
+        )
+        cells = "".join(f"<td>{escape(text)}</td>" for text in (str(site["site_id"]), *numbers))
+        rows.append(f"<tr>{cells}</tr>")
+    return f'<table class="alm-sites"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def cell_text(value: Any) -> str:
+    """A number, or the name of a class."""
+    return value if isinstance(value, str) else number(value)
 
 
 def covariates_part(page: Page, answer: PixelAnswer) -> None:

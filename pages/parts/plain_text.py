@@ -25,4 +25,4 @@ def shown_title(title: str) -> str:
     'Moisture'
     """
     plain = title.removeprefix("SIMULATED: ")
-    return plain[:1].upper() + plain[1:]
+    return title if plain == title else plain[:1].upper() + plain[1:]

@@ -7,6 +7,7 @@ import streamlit as st
 
 from alm_core.citation import SOFTWARE, Citation, cite
 from alm_core.provenance import created, software_version
+from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page
 
 
@@ -35,7 +36,7 @@ def download_row(page: Page, citation: Citation) -> None:
         (page.t("citation.ris"), citation.ris, "ris", "application/x-research-info-systems"),
         (page.t("citation.text"), plain, "txt", "text/plain"),
     )
-    for column, (label, text, suffix, kind) in zip(st.columns(3), offers, strict=True):
+    for column, (label, text, suffix, kind) in zip(narrow_columns("citation-files").columns(3), offers, strict=True):
         name = f"{stem}.{suffix}"
         column.download_button(
             label, text, file_name=name, mime=kind, icon=":material/download:", width="stretch", on_click="ignore"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import streamlit as st
-from pages.parts.job_panel import job_panel
 
 from alm_core.bundle import bundle_size, bundle_version, table_csv
 from alm_core.jobs import Job, find_job, list_jobs, submit
@@ -13,7 +12,9 @@ from alm_core.provenance import study_toml
 from alm_core.serving.urls import card_url, download_url
 from alm_core.stac_hints import Hint, stac_hints
 from alm_core.workspace import read_json
+from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, run_key, workspace
+from pages.parts.job_panel import job_panel
 
 CARD_HEIGHT = 1000
 LEVELS = {"good": (":material/check_circle:", "green"), "hint": (":material/info:", "blue"), "fault": (":material/error:", "red")}
@@ -27,7 +28,7 @@ def card_view(page: Page) -> None:
         st.info(page.t("card.none"), icon=":material/hourglass:")
         return
     st.markdown(page.t("card.text"))
-    left, right = st.columns(2)
+    left, right = narrow_columns("card-buttons").columns(2)
     left.link_button(page.t("card.open"), card_url(page.run), icon=":material/open_in_new:", width="stretch")
     with right:
         file_button(page, page.t("card.download"), "card.html", f"{page.run.id}-card.html", "text/html")
@@ -159,7 +160,7 @@ def single_files(page: Page) -> None:
         if (run.folder / source).is_file():
             kind = "text/html" if source.endswith("html") else "application/json"
             offers.append((text, (run.folder / source).read_bytes, name, kind))
-    columns = st.columns(3)
+    columns = narrow_columns("single-files").columns(3)
     for place, (text, content, name, kind) in enumerate(offers):
         columns[place % 3].download_button(
             text, content, file_name=name, mime=kind, icon=":material/download:", width="stretch", on_click="ignore"

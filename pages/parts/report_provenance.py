@@ -8,6 +8,7 @@ import streamlit as st
 from alm_core.errors import AlmError
 from alm_core.provenance import Provenance, provenance, study_toml
 from alm_core.scenario import Scenario, list_scenarios
+from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, label, learner_label
 from pages.parts.numbers import fixed, number
 
@@ -19,13 +20,13 @@ def provenance_view(page: Page) -> None:
     """Tiles, stages and versions, inputs, options, scenarios."""
     facts = provenance(page.run)
     st.subheader(page.t("provenance.title"), anchor=False)
-    columns = st.columns(4)
+    columns = narrow_columns("provenance-tiles", per_row=2).columns(4)
     columns[0].metric(page.t("provenance.run"), facts.run)
     columns[1].metric(page.t("provenance.seed"), str(facts.seed))
     columns[2].metric(page.t("provenance.created"), facts.created[:10], help=facts.created)
     columns[3].metric(page.t("provenance.seconds"), duration(facts.seconds))
     st.caption(page.t("provenance.text"))
-    left, right = st.columns(2)
+    left, right = narrow_columns("provenance-tables").columns(2)
     with left:
         st.markdown(f"**{page.t('provenance.stages')}**")
         st.dataframe(stages_table(page, facts), hide_index=True, width="stretch")

@@ -124,7 +124,7 @@ def draw_covariates(page: Page, profile: SiteProfile) -> None:
             "used": table["used"],
             "name": table["name"].str.replace("_", " "),
             "group": [label(page, "group", name) for name in table["group"]],
-            "value": [with_unit(value, unit) for value, unit in zip(table["value"], table["unit"], strict=True)],
+            "value": [covariate_text(row.value, row.unit, row.kind) for row in table.itertuples()],
             "percentile": table["percentile"],
         }
     )
@@ -143,6 +143,11 @@ def draw_covariates(page: Page, profile: SiteProfile) -> None:
             ),
         },
     )
+
+
+def covariate_text(value: float, unit: str, kind: str) -> str:
+    """A covariate as people read it; the code of a category without digits."""
+    return f"{value:.0f}" if kind == "categorical" and value == value else with_unit(value, unit)
 
 
 def draw_analogues(page: Page, profile: SiteProfile) -> None:

@@ -14,6 +14,7 @@ from alm_core.jobs import submit
 from alm_core.options import ScreeningOptions
 from alm_core.study_editing import BY_HAND, OFF, StudyEdit, change_screening, exclude_site, keep_site, release_site, study_file
 from pages.parts.frame import Page, workspace
+from pages.parts.job_panel import job_panel
 from pages.parts.numbers import number
 from pages.parts.sites_data import study_screening
 from pages.parts.sites_thresholds import reset_thresholds
@@ -98,12 +99,12 @@ def rerun_panel(page: Page, study: StudyState) -> None:
         page.t("study.run"), key="sites.run", icon=":material/play_arrow:", disabled=not ahead, help=page.t("study.run_help")
     ):
         try:
-            st.query_params["job"] = submit(workspace(), "run", study=str(study.path)).id
+            st.query_params["job"] = submit(
+                workspace(), "run", study=str(study.path), title=page.options.study.title or page.options.study.name
+            ).id
         except AlmError as fault:
             st.error(str(fault))
     if "job" in st.query_params:
-        from pages.parts.job_panel import job_panel
-
         job_panel(page, st.query_params["job"])
 
 

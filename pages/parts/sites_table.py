@@ -66,6 +66,7 @@ def table_columns(page: Page, rows: pd.DataFrame) -> pd.DataFrame:
         "site_id": rows["site_id"],
         "kept": rows["kept"].astype(bool),
         "value": rows["value"],
+        "reason": rows["reason"].where(rows["reason"] != "", None),
         "uncertainty": rows.get("uncertainty"),
         "method": methods,
         "date": rows.get("date"),
@@ -73,7 +74,6 @@ def table_columns(page: Page, rows: pd.DataFrame) -> pd.DataFrame:
         "depth": rows["depth"],
         "longitude": rows["longitude"],
         "latitude": rows["latitude"],
-        "reason": rows["reason"],
     }
     known = {name: column for name, column in columns.items() if column is not None and column.notna().any()}
     return pd.DataFrame(known)
@@ -94,5 +94,5 @@ def column_settings(page: Page, rows: pd.DataFrame) -> dict[str, Any]:
         "depth": st.column_config.NumberColumn(axis_title(page.t("column.depth"), "m"), format="%.2f"),
         "longitude": st.column_config.NumberColumn(f"{page.t('column.longitude')} (°)", format="%.4f"),
         "latitude": st.column_config.NumberColumn(f"{page.t('column.latitude')} (°)", format="%.4f"),
-        "reason": st.column_config.TextColumn(page.t("column.reason"), width="large"),
+        "reason": st.column_config.TextColumn(page.t("column.reason"), width="medium"),
     }

@@ -6,6 +6,7 @@ import streamlit as st
 
 from alm_core.errors import AlmError
 from alm_core.jobs import find_job, list_jobs
+from alm_core.jobs.kinds import RESUMABLE
 from alm_core.jobs.study_runs import failed_jobs
 from pages.parts.durations import moment
 from pages.parts.frame import Page, workspace
@@ -29,10 +30,10 @@ def jobs_part(page: Page) -> None:
 
 
 def failures_part(page: Page) -> None:
-    """What failed, died or was cancelled, why, and a button to go on."""
+    """Runs that failed, died or were cancelled, why, and a button to go on; other jobs tell their end on their own page."""
     words = Words(page.lang, "jobs")
     asked = st.query_params.get("job")
-    failed = [job for job in failed_jobs(workspace()) if job.id != asked][:SHOWN_FAILURES]
+    failed = [job for job in failed_jobs(workspace()) if job.id != asked and job.kind in RESUMABLE][:SHOWN_FAILURES]
     if not failed:
         return
     st.subheader(page.t("failures.title"), anchor=False)
@@ -44,7 +45,7 @@ def failures_part(page: Page) -> None:
             if state.error:
                 st.error(plain_text(state.error))
             elif state.state == "died":
-                st.caption(page.t("failures.died"))
+                st.caption(words("died_resumable"))
             with st.container(horizontal=True):
                 again_button(words, job)
                 if st.button(words("hide"), key=f"forget-{job.id}", icon=":material/visibility_off:"):

@@ -84,7 +84,8 @@ def _look_over(page: Page) -> None:
     draft: StudyDraft = st.session_state[DRAFT]
     st.markdown(f"**{plain_text(st.session_state[TITLE])}**")
     try:
-        found = _examined(draft)
+        with st.spinner(page.t("new.checking")):
+            found = _examined(draft)
     except AlmError as fault:
         st.error(plain_text(str(fault)))
         _corrections(page, None)

@@ -52,7 +52,8 @@ def run_card(page: Page, found: RunOverview, working: dict[str, str]) -> None:
 def _head(page: Page, found: RunOverview) -> None:
     mark = f'<span class="alm-mark">{escape(page.t("runs.simulated"))}</span>' if found.simulated else ""
     when = f"{page.c('run')} {found.id.rpartition('/')[2][:6]} · {moment(found.changed)}"
-    st.html(f'<div class="alm-card-title">{escape(shown_title(found.title))} {mark}</div><div class="alm-card-note">{escape(when)}</div>')
+    title = f'<div class="alm-card-title">{escape(shown_title(found.title))} {mark}</div>'
+    st.html(f'{title}<div class="alm-card-note">{escape(when)}</div>')
 
 
 def _finished(page: Page, found: RunOverview) -> None:

@@ -56,7 +56,7 @@ def value_map(page: Page, layer: Layer) -> go.Figure:
         hovertemplate="%{x:.1f}°, %{y:.1f}°: %{z:.3f}<extra></extra>",
         hoverongaps=False,
         colorbar={
-            "title": {"text": axis_title(page.t("map.value"), page.unit), "side": "right"},
+            "title": {"text": axis_title(page.t("map.value"), page.unit), "side": "right", "font": {"size": 12}},
             "thickness": 12,
             "len": 0.95,
             "outlinewidth": 0,

@@ -12,6 +12,7 @@ from alm_core.workspace import read_json
 from pages.parts import tour_data as data
 from pages.parts import validation_data
 from pages.parts.charts import COLOURS, show
+from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, scheme_label
 from pages.parts.numbers import interval_text, number, percent, with_unit
 from pages.parts.site_map import Colouring, site_map
@@ -28,7 +29,7 @@ BETTER = 0.7
 
 def halves() -> tuple:
     """Room for the picture and for the words."""
-    return st.columns([3, 2], gap="medium")
+    return narrow_columns("tour-columns").columns([3, 2], gap="medium")
 
 
 def say(*sentences: str) -> None:
@@ -65,7 +66,7 @@ def map_step(page: Page) -> None:
                 "map.text",
                 target=capital(target.description or target.name),
                 cell=length_text(facts.cell_metres),
-                area=number(facts.area_km2, 3),
+                area=rounded(facts.area_km2),
             ),
             shares(page, facts.classes)
             if facts.classes
@@ -103,6 +104,17 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def rounded(value: float, digits: int = 3) -> str:
+    """A large number without the digits that nobody reads.
+
+    Examples
+    --------
+    >>> rounded(1248189.0)
+    '1,250,000'
+    """
+    return number(float(f"{value:.{digits}g}"), digits)
+
+
 def length_text(metres: float) -> str:
     """A length in m or km."""
     return f"{number(metres / METRES_PER_KILOMETRE, 2)} km" if metres >= METRES_PER_KILOMETRE else f"{number(metres, 2)} m"
@@ -129,7 +141,7 @@ def sites_step(page: Page) -> None:
             page.t("sites.text", kept=number(facts.kept), total=number(facts.total)),
             surveys_sentence(page, facts),
             methods_sentence(page, facts.methods),
-            page.t("sites.sparse", cells=number(facts.cells_per_site, 2), distance=number(distance, 2)),
+            page.t("sites.sparse", cells=rounded(facts.cells_per_site, 2), distance=number(distance, 2)),
         )
         ask(page, page.t("sites.question"))
         page.link("sites", label=page.t("sites.link"))

@@ -10,6 +10,7 @@ import streamlit as st
 from alm_core.diagnostics.classes import ClassReport
 from pages.parts import validation_data as data
 from pages.parts.charts import CATEGORY_COLOURS, COLOURS, show
+from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box
 from pages.parts.numbers import fixed, number, percent
 from pages.parts.site_map import escape
@@ -26,7 +27,7 @@ def classes_view(page: Page, scheme: str, learner: str) -> None:
         st.info(page.t("classes.not_classes"), icon=":material/info:")
         return
     report = data.class_report(*data.place(page.run), scheme, learner)
-    left, right = st.columns(2)
+    left, right = narrow_columns("class-columns").columns(2)
     with left:
         st.subheader(page.t("classes.title"), anchor=False)
         show(matrix_figure(page, report), key="confusion", height=FIGURE_HEIGHT)

@@ -10,6 +10,7 @@ from alm_core.diagnostics.distances import DistanceCurves, cumulative
 from alm_core.workspace import read_json
 from pages.parts import validation_data as data
 from pages.parts.charts import CATEGORY_COLOURS, COLOURS, axis_title, show
+from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box, scheme_label
 from pages.parts.numbers import number, percent
 from pages.parts.validation_choice import choose_segment
@@ -34,7 +35,7 @@ def distances_view(page: Page, scheme: str) -> None:
         st.info(page.t("distances.no_map_curve"), icon=":material/info:")
         return
     st.markdown(sentence(page, curves, scheme, on_ground))
-    left, right = st.columns([3, 2])
+    left, right = narrow_columns("distance-columns").columns([3, 2])
     with left:
         show(curves_figure(page, curves, scheme, on_ground), key="distance_curves", height=FIGURE_HEIGHT)
     with right:

@@ -10,6 +10,7 @@ import streamlit as st
 from alm_core.learning.metrics import regression_scores
 from pages.parts import validation_data as data
 from pages.parts.charts import CATEGORY_COLOURS, COLOURS, axis_title, show
+from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box, learner_label, scheme_label
 from pages.parts.numbers import fixed, interval_text, with_unit
 from pages.parts.site_map import Colouring, escape, fade_others, picked_sites, site_map
@@ -31,7 +32,7 @@ def pairs_view(page: Page, scheme: str, learner: str) -> None:
     picked = tuple(dict.fromkeys((*picked_sites(st.session_state.get(chart_key)), *picked_sites(st.session_state.get(map_key)))))
     st.markdown(hint(page, pairs, scheme, learner))
     if page.regression:
-        left, right = st.columns([2, 3])
+        left, right = narrow_columns("pair-columns").columns([2, 3])
         with left:
             st.subheader(page.t("sites.title"), anchor=False)
             show(

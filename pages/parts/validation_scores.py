@@ -11,6 +11,7 @@ import streamlit as st
 
 from alm_core.diagnostics.scores import first_metric, headline_scheme, honest_gap, metric_names, score_table
 from pages.parts.charts import COLOURS, SYMBOLS, axis_title, learner_colour, show
+from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box, label, learner_label, metric_label, scheme_label
 from pages.parts.numbers import fixed, interval_text, number, percent, unit_text, with_unit
 from pages.parts.validation_choice import choose_segment
@@ -62,7 +63,7 @@ def headline_tiles(page: Page, metrics: dict) -> None:
     gap = honest_gap(metrics)
     name = score_name(page, gap.metric)
     scores = metrics["schemes"][gap.scheme]["fused"]
-    left, middle, right = st.columns(3)
+    left, middle, right = narrow_columns("score-tiles").columns(3)
     left.metric(page.t("scores.random_tile", metric=name), fixed(gap.random))
     interval = interval_text(*gap.interval, digits=2) if np.isfinite(gap.interval[0]) else page.t("no_interval")
     middle.metric(

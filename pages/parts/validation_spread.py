@@ -10,6 +10,7 @@ import streamlit as st
 from alm_core.diagnostics.taylor import TaylorPoint, error_arc
 from pages.parts import validation_data as data
 from pages.parts.charts import COLOURS, SYMBOLS, learner_colour, show
+from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box, learner_label
 from pages.parts.numbers import fixed, percent, with_unit
 from pages.parts.site_map import escape
@@ -22,7 +23,7 @@ THIRDS = ("third_low", "third_middle", "third_high")
 
 def spread_view(page: Page, scheme: str, learner: str) -> None:
     """Diagram and folds side by side, coverage below."""
-    left, right = st.columns([1, 1])
+    left, right = narrow_columns("spread-columns").columns(2)
     with left:
         st.subheader(page.t("spread.taylor_title"), anchor=False)
         points = data.taylor_points(*data.place(page.run), scheme)

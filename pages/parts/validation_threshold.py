@@ -10,6 +10,7 @@ import streamlit as st
 from alm_core.diagnostics.threshold import ThresholdStudy
 from pages.parts import validation_data as data
 from pages.parts.charts import COLOURS, axis_title, show
+from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box
 from pages.parts.numbers import number, percent, with_unit
 from pages.parts.site_map import escape
@@ -31,7 +32,7 @@ def threshold_view(page: Page, scheme: str, learner: str) -> None:
         return
     outside = percent(1 - study.map.inside(study.threshold))
     st.markdown(page.t("threshold.lead", threshold=number(study.threshold), outside=outside))
-    left, right = st.columns(2)
+    left, right = narrow_columns("threshold-columns").columns(2)
     with left:
         st.markdown(f"**{page.t('threshold.histogram_title')}**")
         show(histogram_figure(page, study), key="di_histogram", height=FIGURE_HEIGHT)
@@ -135,7 +136,7 @@ def what_if(page: Page, scheme: str, learner: str) -> None:
     # The slider has steps; its step nearest to the fitted edge stands for the edge itself.
     threshold = study.threshold if abs(chosen - study.threshold) <= step / 2 else chosen
     found = study.at(threshold)
-    columns = st.columns(4)
+    columns = narrow_columns("threshold-tiles", per_row=2).columns(4)
     columns[0].metric(page.t("threshold.map_inside"), percent(found.map_inside, 1))
     inside = page.t("threshold.sites_inside_value", inside=found.sites_inside, sites=found.sites)
     columns[1].metric(page.t("threshold.sites_inside"), inside)

@@ -222,7 +222,7 @@ def test_live_scores_are_those_of_the_studio(dashboard_run):
 
 TILES = """
 return plans.map((made) => {
-  const plan = fusion.tilePlan(made.weighting, {low, high, step});
+  const plan = fusion.tilePlan(made.weighting, {low, high, step, levels});
   const pixels = codes.length / made.learners.length;
   const clean = fusion.cleanTile(Uint16Array.from(codes), made.learners.length);
   const values = fusion.fuseTile(clean, plan, new Float32Array(pixels));
@@ -250,6 +250,7 @@ def test_tiles_are_painted_within_one_step_of_python():
         low=low,
         high=high,
         step=step,
+        levels=levels,
         colours=[[level, 0, 0] for level in range(256)],
     )
     here = (codes > 0).all(axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import statistics
 from typing import Any
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from alm_core.scenario import DEFAULT, Scenario, load_scenario, scenario_fusion
-from alm_core.serving.catalogue import find_layer
-from alm_core.serving.members import member_tile
+from alm_core.serving.catalogue import Layer, find_layer
+from alm_core.serving.members import member_codes, member_tile
 from alm_core.serving.palettes import colours
 from alm_core.studio import studio
 from alm_core.workspace import Run, list_runs
@@ -18,9 +19,11 @@ from alm_core.workspace import Run, list_runs
 READY = "window.__alm_fusion && document.querySelector('.alm-fusion[data-loaded]')"
 STEPS_OF_DISPLAY = 254
 LONGEST_MS = 50
+FAITHFUL_PART = 0.99
 PIXELS = """() => [...document.querySelectorAll('canvas[data-tile]')].map((canvas) => {
   const data = canvas.getContext('2d').getImageData(0, 0, 256, 256).data;
-  return {tile: canvas.dataset.tile.split('/').map(Number), bytes: btoa(data.reduce((text, byte) => text + String.fromCharCode(byte), ''))};
+  const text = data.reduce((found, byte) => found + String.fromCharCode(byte), '');
+  return {tile: canvas.dataset.tile.split('/').map(Number), bytes: btoa(text)};
 })"""
 
 
@@ -56,16 +59,18 @@ def chosen(page: Any, run: Run) -> Scenario:
 
 def painted(page: Any) -> list[tuple[list[int], np.ndarray]]:
     """Tiles on the page: place and pixels [256, 256, 4]."""
-    import base64
-
     found = page.evaluate(PIXELS)
     return [(one["tile"], np.frombuffer(base64.b64decode(one["bytes"]), np.uint8).reshape(256, 256, 4)) for one in found]
 
 
 def check_tiles(page: Any, run: Run) -> int:
-    """Compare every pixel of every tile with Fusion.predict of the stored members; gives the number of pixels with data."""
+    """Compare every pixel of every tile with Fusion.predict; gives the number of pixels with data.
+
+    Of the members as they travel every pixel must agree. Of the members as stored, a pixel may fall to the other side of one of
+    the steep places that a matched distribution has between two sites that are nearly alike; few may.
+    """
     layer = find_layer(run, "fused")
-    palette = colours(layer.palette).astype(int)
+    codes = member_codes(run)
     fusion = scenario_fusion(run, chosen(page, run))
     count = 0
     for (z, x, y), pixels in painted(page):
@@ -73,16 +78,23 @@ def check_tiles(page: Any, run: Run) -> int:
         if members is None:
             assert not pixels.any()
             continue
-        value = fusion.predict(members).value
-        here = np.isfinite(value)
-        assert np.array_equal(pixels[..., 3] == 255, here)
-        place = np.clip(1 + (value[here] - layer.low) / (layer.high - layer.low) * STEPS_OF_DISPLAY, 1, 255)
-        found = pixels[here][:, :3].astype(int)
-        near = [np.clip(np.floor(place).astype(int) + shift, 1, 255) for shift in (-1, 0, 1, 2)]
-        same = [(palette[code] == found).all(axis=1) & (np.abs(code - place) <= 1) for code in near]
-        assert np.logical_or.reduce(same).all()
-        count += int(here.sum())
+        travelled = codes.decode(codes.encode(members))
+        for given, part in ((travelled, 1.0), (members, FAITHFUL_PART)):
+            assert share_within_one_step(pixels, fusion.predict(given).value, layer) >= part
+        count += int(np.isfinite(members).all(axis=0).sum())
     return count
+
+
+def share_within_one_step(pixels: np.ndarray, value: np.ndarray, layer: Layer) -> float:
+    """Share of pixels whose colour is that of their value, or the next one; where there is no value there must be no colour."""
+    here = np.isfinite(value)
+    assert np.array_equal(pixels[..., 3] == 255, here)
+    palette = colours(layer.palette).astype(int)
+    place = np.clip(1 + (value[here] - layer.low) / (layer.high - layer.low) * STEPS_OF_DISPLAY, 1, 255)
+    found = pixels[here][:, :3].astype(int)
+    near = [np.clip(np.floor(place).astype(int) + shift, 1, 255) for shift in (-1, 0, 1, 2)]
+    same = [(palette[code] == found).all(axis=1) & (np.abs(code - place) <= 1 + 1e-6) for code in near]
+    return float(np.logical_or.reduce(same).mean()) if here.any() else 1.0
 
 
 def test_the_map_follows_the_slider_pixel_by_pixel(visitor, run):
@@ -153,7 +165,7 @@ def test_what_is_saved_is_what_was_shown(visitor, run):
     page.wait_for_function("location.search.includes('weights=')", timeout=15_000)
     visitor.settle()
     wanted = chosen(page, run)
-    page.get_by_label("Name").fill("from_browser")
+    page.get_by_role("textbox", name="Name").fill("from_browser")
     page.get_by_role("button", name="Save as scenario").click()
     page.get_by_text("Saved as from_browser").wait_for(timeout=15_000)
     assert load_scenario(run, "from_browser").key == wanted.key

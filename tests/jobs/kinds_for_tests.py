@@ -69,7 +69,7 @@ def odd_result_job(spec: dict[str, Any], *, workspace: Path, folder: Path, repor
     return {"value": object()}
 
 
-def wait_until(job: Job, *states: str, seconds: float = 20.0) -> JobState:
+def wait_until(job: Job, *states: str, seconds: float = 90.0) -> JobState:
     """Wait for one of the states; fails where another one that is final comes, or none does."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

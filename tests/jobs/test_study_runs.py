@@ -8,8 +8,8 @@ import pytest
 
 from alm_core import pipeline, studies
 from alm_core.errors import StudyError
-from alm_core.jobs import study_runs, submit
-from alm_core.workspace import Run, list_runs
+from alm_core.jobs import Job, JobError, study_runs, submit
+from alm_core.workspace import Run, list_runs, write_json
 from tests.jobs.kinds_for_tests import wait_until
 from tests.small_study import write_small_study
 
@@ -81,6 +81,48 @@ def test_a_demo_is_written_and_run(workspace, tmp_path, monkeypatch):
     assert result == {"run": "small/0123456789ab", "title": "A small study"}
     assert told[:3] == [("plan", "demo", 8), "a block", ("end", False)]
     assert ("end", True) in told
+
+
+def test_the_state_of_the_demo_is_told(tmp_path):
+    """Absent, being made, there: by the jobs and the runs of the workspace."""
+    assert [found.state for found in study_runs.demo_states(tmp_path)] == ["absent", "absent"]
+    job = _ended_job(tmp_path, 1, "demo", {"size": "medium", "studies": str(tmp_path / "studies")}, "queued")
+    assert study_runs.demo_states(tmp_path)[1] == study_runs.DemoState("medium", "running", job=job.id)
+    assert study_runs.running_studies(tmp_path) == {
+        str(tmp_path / "studies" / "active_layer_moisture_medium" / "study.toml"): job.id
+    }
+    record = {"study": "active_layer_moisture_small", "title": "", "simulated": True, "stages": {}, "order": []}
+    target = {"name": "vwc", "unit": "", "task": "regression"}
+    record["options"] = {"target": target, "uncertainty": {"method": "none", "level": 0.9}}
+    write_json(tmp_path / "active_layer_moisture_small" / "abc" / "run.json", record)
+    state = study_runs.demo_states(tmp_path)[0]
+    assert (state.state, state.run) == ("there", "active_layer_moisture_small/abc")
+
+
+def test_only_the_last_failure_of_a_study_is_shown(tmp_path):
+    """What was started again since has its own state; other kinds and specs stand for themselves."""
+    first = _ended_job(tmp_path, 1, "run", {"study": "a"}, "failed")
+    _ended_job(tmp_path, 2, "run", {"study": "b"}, "failed")
+    _ended_job(tmp_path, 3, "run", {"study": "b"}, "done")
+    last = _ended_job(tmp_path, 4, "run", {"study": "a"}, "cancelled")
+    assert [job.id for job in study_runs.failed_jobs(tmp_path)] == [last.id]
+    last.delete()
+    assert [job.id for job in study_runs.failed_jobs(tmp_path)] == [first.id]
+
+
+def test_a_working_job_is_not_deleted(workspace):
+    """It is to be cancelled first."""
+    job = submit(workspace, "deaf")
+    with pytest.raises(JobError, match="Cancel it first"):
+        job.delete()
+    assert job.folder.is_dir()
+
+
+def _ended_job(workspace, number, kind, spec, state):
+    folder = workspace / ".jobs" / f"20240101-00000{number}-000000-abcdef"
+    write_json(folder / "job.json", {"kind": kind, "function": "a:b", "spec": spec, "submitted": time.time()})
+    write_json(folder / "progress.json", {"state": state})
+    return Job(folder)
 
 
 def test_a_demo_has_no_other_sizes(tmp_path):

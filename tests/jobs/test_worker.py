@@ -34,7 +34,7 @@ def test_a_job_ends_with_its_result_and_its_file(workspace):
 def test_progress_is_told_while_it_works(workspace):
     """Steps, message, part and time left are on disk before the end."""
     job = submit(workspace, "count", steps=60)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 90
     while (state := job.state()).done < 10 and time.monotonic() < until:
         assert state.open
         time.sleep(0.02)
@@ -177,8 +177,8 @@ def test_a_job_that_reports_nothing_is_interrupted(workspace):
     process = _worker_with(job, "INTERRUPT_SECONDS = 0.2")
     wait_until(job, "running")
     job.cancel()
-    wait_until(job, "cancelled", seconds=8)
-    assert process.wait(5) == 0
+    wait_until(job, "cancelled", seconds=30)
+    assert process.wait(30) == 0
 
 
 def test_a_job_that_can_not_be_interrupted_is_ended(workspace):
@@ -187,8 +187,8 @@ def test_a_job_that_can_not_be_interrupted_is_ended(workspace):
     process = _worker_with(job, "INTERRUPT_SECONDS = 0.2; worker.EXIT_SECONDS = 0.3; worker.os.kill = lambda *_: None")
     wait_until(job, "running")
     job.cancel()
-    wait_until(job, "cancelled", seconds=8)
-    assert process.wait(5) == 0
+    wait_until(job, "cancelled", seconds=30)
+    assert process.wait(30) == 0
 
 
 def test_a_restarted_server_sees_the_progress(workspace):

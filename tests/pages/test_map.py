@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ PAGE = "pages/5_Map.py"
 def mapped_place(run: Run) -> tuple[float, float]:
     """Longitude and latitude of a cell with a value."""
     with rasterio.open(run.file("map/fused.tif"), driver="GTiff") as dataset:
-        rows, columns = np.nonzero(np.isfinite(dataset.read(1)))
+        values = dataset.read(1, masked=True)
+        rows, columns = np.nonzero(~np.ma.getmaskarray(values) & np.isfinite(values.data))
         return dataset.xy(rows[len(rows) // 2], columns[len(columns) // 2])
 
 
@@ -70,8 +72,8 @@ def test_a_place_of_the_address_is_answered(dashboard_run: Run, monkeypatch: pyt
     assert "90 % interval" in texts(app)
     assert ("Inside" if answer.inside else "Outside") in texts(app)
     assert app.number_input(key="map-longitude").value == pytest.approx(longitude, abs=1e-5)
-    tables = [table.value for table in app.dataframe]
-    assert list(tables[0]["site_id"]) == list(answer.analogues["site_id"])
+    table = next(part.value for part in app.get("html") if "alm-sites" in str(part.value))
+    assert re.findall(r"<tr><td>([^<]*)</td>", table) == list(answer.analogues["site_id"])
 
 
 def test_a_place_that_is_typed_is_answered_and_can_be_forgotten(dashboard_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +85,7 @@ def test_a_place_that_is_typed_is_answered_and_can_be_forgotten(dashboard_run: R
     app.number_input(key="map-latitude").set_value(latitude).run()
     check_clean(app)
     assert len(app.metric) == 1
-    assert app.query_params["lon"] == [f"{longitude:.5f}"]
+    assert app.query_params["lon"] == f"{longitude:.5f}"
     next(button for button in app.button if button.label == "Forget this place").click().run()
     check_clean(app)
     assert len(app.metric) == 0
@@ -246,9 +248,9 @@ def test_the_file_is_made_by_a_job(dashboard_run: Run, monkeypatch: pytest.Monke
     ((found, spec),) = submitted
     assert found == kind
     assert spec["run"] == dashboard_run.id
-    assert spec["format"] == chosen
+    assert spec.get("format", spec.get("formats")) in (chosen, [chosen])
     assert spec["area"]["geometry"]["type"] == "Polygon"
-    assert app.query_params["job"] == [Started.id]
+    assert app.query_params["job"] == Started.id
 
 
 def test_the_summary_table_holds_every_number(dashboard_run: Run, tmp_path: Path) -> None:

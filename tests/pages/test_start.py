@@ -102,7 +102,7 @@ def test_a_died_job_says_that_finished_stages_stay(empty, monkeypatch):
     write_json(job.folder / "pid.json", {"pid": 2**22 + 1, "started": "1"})
     app = open_app("app.py", None, monkeypatch, workspace=empty)
     check_clean(app)
-    assert "Finished stages are kept" in texts(app)
+    assert "finished stages are kept" in texts(app)
 
 
 def test_the_job_of_the_address_is_found_after_a_reload(empty, monkeypatch):
@@ -165,12 +165,12 @@ def test_a_damaged_run_does_not_stop_the_page(dashboard_run, tmp_path, monkeypat
     assert "is damaged" in app.error[0].value
 
 
-def upload(app, table=("sites.csv", files.csv_table()), rasters=None):
+def upload(app, rasters=None):
     """Name, table and rasters into the form, and check them."""
     noise = np.random.default_rng(2).random(files.GRID.shape).astype(np.float32)
     rasters = rasters or [("DEM.tif", files.geotiff()), ("ndvi.tif", files.geotiff(noise))]
     app.text_input("new-study-name").input("My area").run()
-    app.file_uploader("new-study-table").upload(table[0], table[1], "text/csv").run()
+    app.file_uploader("new-study-table").upload("sites.csv", files.csv_table(), "text/csv").run()
     uploader = app.file_uploader("new-study-rasters")
     for name, data in rasters:
         uploader.upload(name, data, "image/tiff")

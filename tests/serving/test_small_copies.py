@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from alm_core.errors import RasterError
 from alm_core.grid import Grid
 from alm_core.serving import rasters
 from alm_core.serving.mercator import tile_pixels
@@ -72,6 +73,22 @@ def test_a_changed_raster_gets_a_new_copy_and_the_old_one_goes(raster):
     assert second != first
     assert not first.exists()
     assert second.is_file()
+
+
+def test_only_copies_of_the_same_layer_go(raster):
+    """A layer whose name begins alike keeps its own."""
+    other = raster.path.with_name("r-other.tif")
+    write_raster(other, np.ones(GRID.shape, np.float32), GRID)
+    kept = make_small_copy(Raster.of(other), category=False)
+    make_small_copy(raster, category=False)
+    assert kept.is_file()
+
+
+def test_a_window_that_would_fill_the_memory_is_refused(raster, monkeypatch):
+    """With what to do."""
+    monkeypatch.setattr(rasters, "MAXIMUM_WINDOW", 1000)
+    with pytest.raises(RasterError, match="gdaladdo"):
+        read_pixels(raster, tile_pixels(5, 24, 13), [1])
 
 
 def test_where_nothing_can_be_written_tiles_are_made_all_the_same(raster, monkeypatch):
