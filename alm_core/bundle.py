@@ -255,9 +255,11 @@ def _record(run: Run) -> bytes:
 def _readme(run: Run, parts: list[Part]) -> str:
     facts = provenance(run)
     width = max(len(part.name) for part in parts)
-    listed = sorted(
-        [*parts, Part(MANIFEST, "SHA-256 of every file; check with: sha256sum --check MANIFEST.sha256")], key=_by_name
-    )
+    made_last = [
+        Part(README, "This list."),
+        Part(MANIFEST, "SHA-256 of every other file; check with: sha256sum --check MANIFEST.sha256"),
+    ]
+    listed = sorted([*parts, *made_last], key=_by_name)
     lines = [facts.title, "=" * len(facts.title), ""]
     if facts.simulated:
         lines += ["SIMULATED DATA: sites and covariates come from written formulas. Nothing here is an observation.", ""]

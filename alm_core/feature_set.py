@@ -253,7 +253,8 @@ def compare_sets(pairs: pd.DataFrame, reference: pd.DataFrame, scheme: str, *, t
 
 def _loss(frame: pd.DataFrame, task: str) -> pd.Series:
     if task == "classification":
-        return (frame["observed"].astype(str) != frame[FUSED].astype(str)).astype(float)
+        # Labels are compared as they are: 2 and 2.0 are one class, whatever the columns' types.
+        return (frame["observed"] != frame[FUSED]).astype(float)
     return (frame[FUSED] - frame["observed"]) ** 2
 
 

@@ -39,6 +39,8 @@ CLIENTS = 8
 ZOOMS = (6, 8, 10)
 TILES = 160
 VISIBLE = 12
+LEAST_DATA = 0.05
+"""Part of a tile that holds data where it counts as one with data."""
 MOVES = 60
 BLOCK_CELLS = 512
 SERVER = (
@@ -104,14 +106,14 @@ def tiles_with_data(run: Run, zoom: int) -> list[tuple[int, int, int]]:
         with rasterio.open(dataset.name, driver="GTiff", overview_level=len(factors) - 1) as coarse:
             data = ~np.isnan(coarse.read(1, window=Window(0, 0, coarse.width, coarse.height)))
     found = []
-    for y in range(2**zoom):
-        for x in range(2**zoom):
-            if x < 2**zoom * 0.68 or x > 2**zoom * 0.8 or y < 2**zoom * 0.36 or y > 2**zoom * 0.44:
-                continue
+    count = 2**zoom
+    for y in range(int(0.36 * count), int(0.44 * count) + 1):
+        for x in range(int(0.68 * count), int(0.8 * count) + 1):
             pixels = tile_pixels(zoom, x, y)
-            row = ((NORTH - pixels.latitude[128]) / (NORTH - SOUTH) * data.shape[0]).astype(int)
-            column = ((pixels.longitude[128] - WEST) / (EAST - WEST) * data.shape[1]).astype(int)
-            if 0 <= row < data.shape[0] and 0 <= column < data.shape[1] and data[row, column]:
+            row = ((NORTH - pixels.latitude) / (NORTH - SOUTH) * data.shape[0]).astype(int).clip(0, data.shape[0])
+            column = ((pixels.longitude - WEST) / (EAST - WEST) * data.shape[1]).astype(int).clip(0, data.shape[1])
+            part = data[row[0] : row[-1] + 1, column[0] : column[-1] + 1]
+            if part.size and part.mean() > LEAST_DATA:
                 found.append((zoom, x, y))
     middle = max(0, (len(found) - TILES) // 2)
     return found[middle : middle + TILES]
@@ -196,7 +198,7 @@ def measure(run: Run) -> dict[str, Any]:
     """Cold tiles at three zooms, each on a fresh server; then new weights on decoded members, and member tiles."""
     workspace, results = run.folder.parents[1], {}
     even = {"weights": dict.fromkeys((learner["name"] for learner in run.record["options"]["learners"]), 1.0)}
-    warm = addresses(live_url(run, **even), [(3, 0, 0)])
+    warm = addresses(live_url(run, **even), tiles_with_data(run, 5)[:1])
     for zoom in ZOOMS:
         with Server(workspace) as server:
             server.ask(warm)  # imports, fitting and the catalogue are paid once per server, not per tile

@@ -13,6 +13,7 @@ from alm_core.screening_preview import ScreeningPreview
 from pages.parts.charts import COLOURS
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box, open_page
+from pages.parts.plain_text import plain_text
 from pages.parts.site_map import Colouring, site_map
 from pages.parts.sites_charts import draw_charts, group_colours, method_label
 from pages.parts.sites_data import IN, OUT, UNCHANGED, load_basis, load_preview, site_frame
@@ -23,6 +24,7 @@ from pages.parts.sites_table import draw_table
 from pages.parts.sites_thresholds import threshold_panel, write_counts
 
 MAP = "sites.map"
+NAMED_SITES = 12
 CHANGE_COLOURS = {UNCHANGED: "#9aa7b0", OUT: COLOURS["removed"], IN: "#009e73"}
 
 
@@ -32,7 +34,7 @@ def preview_of(page: Page, study: StudyState, values: dict[str, Any]) -> Screeni
     try:
         return load_preview(str(page.run.folder), values | by_hand)
     except AlmError as fault:
-        st.error(str(fault))
+        st.error(plain_text(str(fault)))
         return load_preview(str(page.run.folder), {})
 
 
@@ -45,6 +47,14 @@ def draw_counts(page: Page, preview: ScreeningPreview, chosen: tuple[str, ...]) 
     columns[1].metric(page.t("count.run"), preview.kept_before)
     columns[2].metric(page.t("count.now"), preview.kept_after, delta=difference or None, help=page.t("count.now_help"))
     columns[3].metric(page.t("count.chosen"), len(chosen))
+
+
+def draw_changes(page: Page, preview: ScreeningPreview) -> None:
+    """Which sites would go out or come in."""
+    for name, sites in (("out", preview.changed[~preview.changed["kept"]]), ("in", preview.changed[preview.changed["kept"]])):
+        if len(sites):
+            names = ", ".join(sites["site_id"].astype(str).head(NAMED_SITES)) + (", …" if len(sites) > NAMED_SITES else "")
+            st.markdown(f"**{page.t(f'change.{name}')} ({len(sites)}):** {plain_text(names)}")
 
 
 def colourings(page: Page, sites: pd.DataFrame) -> dict[str, Colouring]:
@@ -127,10 +137,11 @@ def draw_page(page: Page) -> None:
         panel = threshold_panel(page, basis, study.screening.model_dump())
         preview = preview_of(page, study, panel.values)
         write_counts(panel, preview.counts)
+        draw_changes(page, preview)
         study_panel(page, study, panel.values)
         rerun_panel(page, study)
         for note in preview.notes:
-            st.caption(note)
+            st.caption(plain_text(note))
     sites = site_frame(page, basis, preview)
     with counts:
         draw_counts(page, preview, chosen)
@@ -151,4 +162,4 @@ page = open_page("sites", needs=("sites.parquet", "covariates/stack.json"))
 try:
     draw_page(page)
 except AlmError as fault:
-    st.error(str(fault))
+    st.error(plain_text(str(fault)))

@@ -13,6 +13,7 @@ from pages.parts.features_set import draw_set
 from pages.parts.features_shap import draw_shap
 from pages.parts.frame import Page, open_page
 from pages.parts.numbers import fixed
+from pages.parts.plain_text import plain_text
 
 VIEWS = ("elimination", "stability", "correlation", "shap", "set")
 
@@ -29,8 +30,8 @@ def draw_summary(page: Page) -> None:
         row = selection.path[selection.path["chosen"]].iloc[0]
         columns[2].metric(page.t("count.score"), fixed(row["score"]), help=page.t("count.score_help"))
         columns[3].metric(page.t("count.stability"), fixed(selection.stability["jaccard"]), help=page.t("stability.jaccard_help"))
-    names = " ".join(f":blue-badge[{shown(name)}]" if name in chosen else f":gray-badge[{shown(name)}]" for name in offered)
-    st.markdown(names)
+    badges = [f":{'blue' if name in chosen else 'gray'}-badge[{plain_text(shown(name))}]" for name in offered]
+    st.markdown(" ".join(badges))
 
 
 def draw_view(page: Page, view: str) -> None:
@@ -65,4 +66,4 @@ try:
     )
     draw_view(page, chosen_view)
 except AlmError as fault:
-    st.error(str(fault))
+    st.error(plain_text(str(fault)))

@@ -63,7 +63,7 @@ def map_and_panels(page: Page) -> None:
             elif chosen == "area":
                 area_panel(page, view)
             else:
-                additions_panel(page)
+                additions_panel(page, view.left)
 
 
 page = open_page("map", needs=("map/fused.tif", "map/members.tif"))

@@ -84,6 +84,19 @@ def class_report(run: Run, scheme: str, column: str = FUSED) -> ClassReport:
     )
 
 
+def class_name(label: object) -> str:
+    """A class as people write it: whole numbers without a decimal point.
+
+    Examples
+    --------
+    >>> class_name(1.0), class_name("2.0"), class_name("frozen"), class_name("v1.0")
+    ('1', '2', 'frozen', 'v1.0')
+    """
+    text = str(label)
+    whole = text.removesuffix(".0")
+    return whole if whole.lstrip("-").isdigit() else text
+
+
 def class_areas(run: Run) -> dict[str, float] | None:
     """Mapped area of every class in square kilometres; None without a class map.
 

@@ -18,8 +18,8 @@ from alm_core.mapping.cog import TILE
 
 EDGE = 1e-6
 """Part of a cell by which an edge may miss a cell centre or border through rounding."""
-BLOCK = 2 * TILE
-"""Cells of a block: two tiles, so that a frame which cuts through the tiles of its source decodes few of them twice."""
+BLOCK = TILE
+"""Cells of a block: one tile, so that a raster which is written block by block has each of its tiles written once."""
 MANY_VERTICES = 2000
 """Vertices above which the polygon is cut to each block before it is drawn there."""
 

@@ -27,7 +27,7 @@ TILE = 512
 DEFAULT_NODATA = {"float32": float("nan"), "int16": -32768, "uint8": 255}
 LEVELS = {"zstd": 3, "deflate": 6}
 RESAMPLING = ("average", "nearest", "mode", "bilinear", "cubic")
-CACHE_BYTES = 64 * 2**20
+CACHE_BYTES = 32 * 2**20
 """Decoded tiles that GDAL may hold while it writes; by its own choice that would be a part of the machine's memory."""
 MOST_THREADS = 4
 BlockSource = Iterable[tuple[Block, np.ndarray]]

@@ -11,8 +11,8 @@ from rasterio.windows import Window
 from alm_core.learning.fusion import Fusion
 
 FUSED_BANDS = ("value", "lower", "upper")
-CHUNK = 1 << 18
-"""Cells fused at once: the intermediate tables of so many stay in a few ten megabytes."""
+CHUNK = 1 << 16
+"""Cells fused at once: the intermediate tables of so many stay in some ten megabytes."""
 
 
 class FusedWindows:

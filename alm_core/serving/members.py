@@ -22,7 +22,7 @@ DECODED = BoundedCache(320 * 2**20)
 """Decoded tiles of any layer, float32; a tile of four members is 1 MiB."""
 PACKED = BoundedCache(64 * 2**20)
 """Member tiles as the browser gets them."""
-CODES = 4095
+CODES = 65535
 """Largest code of a member tile; 0 is no data."""
 SCANNED_CELLS = 20_000_000
 """Cells of a band up to which every cell is looked at for the range of the codes."""
@@ -55,7 +55,7 @@ class MemberCodes:
         Examples
         --------
         >>> MemberCodes(0.0, 1.0).encode(np.array([np.nan, 0.0, 1.0])).tolist()
-        [0, 1, 4095]
+        [0, 1, 65535]
         """
         scaled = np.rint((values.astype(float) - self.low) / self.step) + 1
         return np.where(np.isnan(scaled), 0, np.clip(scaled, 1, self.levels)).astype("<u2")

@@ -25,7 +25,7 @@ def procedure(context: Context, samples: Samples, *, features: tuple[str, ...] |
     """The fitting procedure that the study describes."""
     options, stack = context.options, context.stack
     target = options.target
-    classes = tuple(np.unique(samples.target).tolist()) if target.task == "classification" else ()
+    classes = class_labels(samples.target) if target.task == "classification" else ()
     fusion = options.fusion.model_dump()
     if fusion["method"] != "manual":
         fusion.pop("weights")
@@ -59,6 +59,18 @@ def procedure(context: Context, samples: Samples, *, features: tuple[str, ...] |
         seed=options.study.seed,
         workers=context.workers,
     )
+
+
+def class_labels(target: np.ndarray) -> tuple[Any, ...]:
+    """The classes of a study in order; whole numbers are written as such, so that class 1 is not called 1.0.
+
+    Examples
+    --------
+    >>> class_labels(np.array([2.0, 1.0, 2.0]))
+    (1, 2)
+    """
+    found = np.unique(target).tolist()
+    return tuple(int(label) if isinstance(label, float) and label.is_integer() else label for label in found)
 
 
 def selection_options(options: StudyOptions) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def show(
     alt: str | None = None,
 ) -> Any:
     """Draw a figure at a fixed height, so that nothing jumps; gives the selection where `on_select` is "rerun"."""
-    figure.update_layout(height=height, template="alm")
+    figure.update_layout(height=height)
     options: dict[str, Any] = {"key": key, "width": "stretch", "theme": None, "config": CONFIG, "alt": alt}
     if on_select is None:
         return st.plotly_chart(figure, **options)

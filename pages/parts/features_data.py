@@ -55,7 +55,7 @@ def kept_sets(run: Run) -> tuple[FeatureSetScore, ...]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _sets(folder: str, _stamps: tuple[Any, ...]) -> tuple[FeatureSetScore, ...]:
+def _sets(folder: str, stamps: tuple[Any, ...]) -> tuple[FeatureSetScore, ...]:
     return list_sets(Run.open(folder))
 
 

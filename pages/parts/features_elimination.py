@@ -14,6 +14,7 @@ from pages.parts.charts import COLOURS, learner_colour, show
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box, label, learner_label, scheme_label
 from pages.parts.numbers import fixed, percent
+from pages.parts.plain_text import plain_text
 
 PATH_HEIGHT = 430
 ROW_PIXELS = 24
@@ -42,13 +43,13 @@ def draw_elimination(page: Page, selection: Selection) -> None:
         [FUSED, *learners],
         selection_mode="multi",
         default=[FUSED, *learners],
-        format_func=lambda name: page.t("path.mean") if name == FUSED else learner_label(page, name),
+        format_func=lambda name: page.t("path.mean") if name == FUSED else plain_text(learner_label(page, name)),
         key="features.lines",
         label_visibility="collapsed",
     )
     show(path_figure(page, selection, picked), key="features.path", height=PATH_HEIGHT, alt=page.t("path.alt"))
     strongest = learner_label(page, selection.strongest_learner)
-    st.caption(page.t("path.note", strongest=strongest, metric=metric_text(page, selection)))
+    st.caption(page.t("path.note", strongest=plain_text(strongest), metric=metric_text(page, selection)))
     st.markdown(f"**{page.t('path.steps')}**")
     st.dataframe(
         steps_table(page, selection), hide_index=True, key="features.steps", column_config=step_settings(page, selection)
@@ -154,7 +155,7 @@ def draw_stability(page: Page, selection: Selection) -> None:
     columns = {"splits": page.t("stability.own", count=found.n_splits)}
     columns |= {scheme: f"{scheme_label(page, scheme)} ({count})" for scheme, count in found.folds.items()}
     rows = found.frequency
-    height = 130 + ROW_PIXELS * len(rows)
+    height = 170 + ROW_PIXELS * len(rows)
     show(frequency_figure(page, rows, columns), key="features.stability", height=height, alt=page.t("stability.alt"))
     st.caption(page.t("stability.note") if found.folds else page.t("stability.not_nested"))
 
@@ -168,7 +169,7 @@ def frequency_figure(page: Page, rows: pd.DataFrame, columns: dict[str, str]) ->
     figure = go.Figure(
         go.Heatmap(
             z=values,
-            x=[text.replace(" (", "<br>(") for text in columns.values()],
+            x=list(columns.values()),
             y=labels,
             zmin=0,
             zmax=1,
@@ -182,7 +183,7 @@ def frequency_figure(page: Page, rows: pd.DataFrame, columns: dict[str, str]) ->
         )
     )
     figure.update_layout(
-        xaxis={"side": "top", "ticks": "", "showgrid": False, "tickangle": 0},
+        xaxis={"side": "top", "ticks": "", "showgrid": False, "tickangle": -30},
         yaxis={"autorange": "reversed", "ticks": "", "showgrid": False},
         margin={"t": 70, "b": 8},
         dragmode=False,
@@ -209,16 +210,18 @@ def draw_correlations(page: Page, found: Correlations, chosen: tuple[str, ...]) 
         else:
             st.info(page.t("correlation.none", limit=fixed(found.limit)), icon=":material/info:")
         if found.distinct:
-            st.caption(page.t("correlation.distinct", groups="; ".join(names_text(group) for group in found.distinct)))
+            st.caption(
+                page.t("correlation.distinct", groups=plain_text("; ".join(names_text(group) for group in found.distinct)))
+            )
         st.markdown(f"**{page.t('correlation.pairs')}**")
         pairs = found.pairs(10)
         st.dataframe(
-            pairs.assign(first=pairs["first"].map(shown), second=pairs["second"].map(shown)),
+            pairs.assign(first=pairs["first"].map(shown), second=pairs["second"].map(shown))[["rho", "first", "second"]],
             hide_index=True,
             key="features.pairs",
             column_config={
-                "first": page.t("correlation.first"),
-                "second": page.t("correlation.second"),
+                "first": st.column_config.TextColumn(page.t("correlation.first"), width="medium"),
+                "second": st.column_config.TextColumn(page.t("correlation.second"), width="medium"),
                 "rho": st.column_config.NumberColumn("|ρ|", format="%.2f", width="small"),
             },
         )
@@ -243,18 +246,9 @@ def correlation_figure(page: Page, found: Correlations) -> go.Figure:
             hovertemplate="%{x}<br>%{y}<br>|ρ| %{z:.2f}<extra></extra>",
         )
     )
+    axis = {"ticks": "", "showgrid": False, "dtick": 1, "tickfont": {"size": 11}}
     figure.update_layout(
-        xaxis={"tickangle": -55, "ticks": "", "showgrid": False, "dtick": 1, "tickfont": {"size": 11}},
-        yaxis={
-            "autorange": "reversed",
-            "ticks": "",
-            "showgrid": False,
-            "scaleanchor": "x",
-            "constrain": "domain",
-            "constraintoward": "top",
-        },
-        dragmode=False,
-        margin={"t": 12},
+        xaxis={**axis, "tickangle": -55}, yaxis={**axis, "autorange": "reversed"}, dragmode=False, margin={"t": 12}
     )
     return figure
 

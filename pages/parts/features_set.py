@@ -18,6 +18,7 @@ from pages.parts.features_elimination import group_label, names_text, shown
 from pages.parts.frame import Page, help_box, metric_label, run_key, scheme_label, workspace
 from pages.parts.job_panel import job_panel
 from pages.parts.numbers import fixed
+from pages.parts.plain_text import plain_text
 
 MOST_ROWS = 12
 
@@ -69,12 +70,12 @@ def score_button(page: Page, features: tuple[str, ...], *, disabled: bool) -> No
         try:
             st.query_params["job"] = submit(workspace(), "score_set", **spec).id
         except AlmError as fault:
-            st.error(str(fault))
+            st.error(plain_text(str(fault)))
 
 
 def say_done(page: Page) -> None:
     """The job has ended."""
-    st.success(page.t("set.done"), icon=":material/check_circle:")
+    st.caption(page.t("set.done"))
 
 
 # ---- results ----------------------------------------------------------------------------------------------------------------
@@ -85,7 +86,7 @@ def draw_results(page: Page) -> None:
     try:
         sets = kept_sets(page.run)
     except AlmError as fault:
-        st.error(str(fault))
+        st.error(plain_text(str(fault)))
         return
     if not sets:
         st.info(page.t("empty.sets"), icon=":material/info:")

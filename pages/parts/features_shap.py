@@ -16,6 +16,7 @@ from pages.parts.features_data import FUSED, load_shap, load_strengths
 from pages.parts.features_elimination import group_label, shown
 from pages.parts.frame import Page, help_box, learner_label
 from pages.parts.numbers import number, percent, unit_text, with_unit
+from pages.parts.plain_text import plain_text
 
 GROUP_COLOURS = {
     "terrain": "#8a6d3b",
@@ -42,7 +43,7 @@ def draw_shap(page: Page) -> None:
         with st.spinner(page.t("shap.reading")):
             table = load_shap(str(page.run.folder), whose)
     except AlmError as fault:
-        st.error(str(fault))
+        st.error(plain_text(str(fault)))
         return
     views = {
         "swarm": draw_swarm,
@@ -77,7 +78,7 @@ def choose_whose(page: Page) -> str | None:
         options,
         default=options[0],
         required=True,
-        format_func=lambda name: learner_label(page, name),
+        format_func=lambda name: plain_text(learner_label(page, name)),
         key="features.whose",
     )
 
@@ -141,7 +142,7 @@ def draw_swarm(page: Page, table: ShapTable, whose: str) -> None:
 def swarm_bar(page: Page) -> dict:
     """Legend of the colours: low and high values of a covariate."""
     return {
-        "title": {"text": page.t("shap.rank"), "side": "right"},
+        "title": {"text": page.t("shap.rank"), "side": "right", "font": {"size": 12}},
         "thickness": 10,
         "outlinewidth": 0,
         "tickvals": [0.03, 0.97],
@@ -233,7 +234,7 @@ def draw_groups(page: Page, table: ShapTable, whose: str) -> None:
         group: [shown(name) for name in table.values if table.groups.get(name, "other") == group] for group in rows["group"]
     }
     names = "; ".join(f"{group_label(page, group)}: {', '.join(features)}" for group, features in members.items())
-    st.caption(page.t("shap.group_note", groups=names))
+    st.caption(page.t("shap.group_note", groups=plain_text(names)))
 
 
 # ---- one covariate, one site ------------------------------------------------------------------------------------------------
@@ -253,7 +254,7 @@ def draw_dependence(page: Page, table: ShapTable, whose: str) -> None:
     marker = {"size": 7, "opacity": 0.9, "color": COLOURS["fused"], "line": {"color": "#ffffff", "width": 0.4}}
     if partner is not None:
         title = axis_title(shown(partner), table.units.get(partner, ""))
-        bar = {"title": {"text": title, "side": "right"}, "thickness": 12, "outlinewidth": 0}
+        bar = {"title": {"text": title, "side": "right", "font": {"size": 12}}, "thickness": 12, "outlinewidth": 0}
         low, high = np.nanpercentile(rows["partner"], [2, 98])
         marker |= {
             "color": rows["partner"],

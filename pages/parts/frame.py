@@ -132,10 +132,13 @@ def seed(key: str, options: tuple[str, ...]) -> str:
 
     Streamlit's own binding writes the translated label into the address, which then breaks with the language.
     """
-    if st.session_state.get(key) not in options:
+    value = st.session_state.get(key)
+    if value not in options:
         asked = st.query_params.get(key)
-        st.session_state[key] = asked if asked in options else options[0]
-    return st.session_state[key]
+        value = asked if asked in options else options[0]
+    # Set also where it is there: the state of the same widget on the page before is still to be seen, but not taken over.
+    st.session_state[key] = value
+    return value
 
 
 def to_address(key: str) -> None:

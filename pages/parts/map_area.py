@@ -25,6 +25,7 @@ from pages.parts.map_export import export_part
 from pages.parts.map_layers import LayerView, MapView
 from pages.parts.map_place import scenario_stamp
 from pages.parts.numbers import interval_text, percent, with_unit
+from pages.parts.plain_text import plain_text
 
 AREA = "map-area"
 """State: geometry of the area as GeoJSON text, its CRS and whether it was drawn; or the fault of a file."""
@@ -94,9 +95,9 @@ def area_panel(page: Page, view: MapView) -> None:
     try:
         area = chosen_area()
     except AlmError as fault:
-        st.error(str(fault))
+        st.error(plain_text(str(fault)))
     if "fault" in kept:
-        st.error(kept["fault"])
+        st.error(plain_text(kept["fault"]))
     if area is None:
         st.info(page.t("area.empty"), icon=":material/draw:")
     else:
@@ -125,9 +126,9 @@ def summary_part(page: Page, view: LayerView, kept: dict[str, Any]) -> None:
             page.run, kept["shape"], kept["crs"], view.layer.id, scenario, thickness, scenario_stamp(page, scenario)
         )
     except AlmError as fault:
-        st.error(str(fault))
+        st.error(plain_text(str(fault)))
         return
-    st.markdown(f"**{view.title}**")
+    st.markdown(f"**{plain_text(view.title)}**")
     if summary.valid == 0:
         st.warning(page.t("area.nothing", cells=f"{summary.cells:,}"))
         return

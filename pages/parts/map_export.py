@@ -11,9 +11,9 @@ from alm_core.jobs import find_job, submit
 from alm_core.mapping.area import Area
 from pages.parts.frame import Page, workspace
 from pages.parts.job_panel import job_panel
-from pages.parts.map_layers import LayerView
+from pages.parts.map_layers import FUSED, LayerView
+from pages.parts.plain_text import plain_text
 
-FUSED = "fused"
 FORMATS = {"tif": "export", "csv": "export", "png": "figure", "pdf": "figure"}
 
 
@@ -87,7 +87,7 @@ def start_job(page: Page, kind: str, spec: dict[str, Any]) -> None:
     try:
         job = submit(workspace(), kind, **spec)
     except AlmError as fault:
-        st.error(str(fault))
+        st.error(plain_text(str(fault)))
         return
     st.query_params["job"] = job.id
     st.toast(page.t("export.started"), icon=":material/hourglass_top:")

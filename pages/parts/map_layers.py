@@ -21,7 +21,7 @@ SCENARIO_LAYERS = ("fused", "lower", "upper", "width")
 """Layers that a scenario changes; members, trust layers and covariates are the same for all."""
 SAME_SCALE = ("value", "members", "references")
 """Groups whose layers are the target itself: side by side they share one range, or their colours would lie."""
-INSIDE = "inside"
+FUSED, INSIDE = "fused", "inside"
 OPACITY = 0.85
 POPOVER_WIDTH = 320
 HATCH_COLOUR = "rgba(255,255,255,0.6)"
@@ -189,7 +189,7 @@ def layer_title(page: Page, layer: Layer) -> str:
     """Display name of a layer; a reference has the name that it was given."""
     if layer.group == "references":
         return f"{page.c('layer.reference')}: {layer.name}"
-    return layer_label(page, layer.id)
+    return page.t("class") if layer.id == FUSED and layer.kind == "category" else layer_label(page, layer.id)
 
 
 def plain_view(page: Page, layer: Layer, scenario: str | None) -> LayerView:

@@ -22,11 +22,14 @@ from alm_core.workspace import Run
 from pages.parts.charts import COLOURS, axis_title, learner_colour, show
 from pages.parts.frame import Page, help_box, learner_label
 from pages.parts.numbers import fixed, interval_text, number, percent, unit_text, with_unit
+from pages.parts.plain_text import plain_text
 
 PLACE, ASKED = "map-place", "map-place-asked"
 """State: longitude and latitude of the chosen place, and those that the address had when it was read."""
 LONGITUDE, LATITUDE = "map-longitude", "map-latitude"
 SHOWN_FEATURES = 8
+LABEL_ROOM = 0.5
+"""Room for the numbers beside the steps, as part of their span."""
 ANALOGUE_COLUMNS = ("site", "observed", "predicted", "distance", "distance_km")
 BAR_HEIGHT, ROW_HEIGHT = 74, 26
 WARM_UP_SECONDS = 2.0
@@ -153,7 +156,7 @@ def place_panel(page: Page, answer: PixelAnswer | AlmError | None) -> None:
         st.info(page.t("place.empty"), icon=":material/touch_app:")
         return
     if isinstance(answer, AlmError):
-        st.error(str(answer))
+        st.error(plain_text(str(answer)))
         return
     st.button(page.t("place.clear"), icon=":material/close:", on_click=forget_place, type="tertiary")
     if not answer.inside_map:
@@ -171,7 +174,7 @@ def place_panel(page: Page, answer: PixelAnswer | AlmError | None) -> None:
 
 def value_part(page: Page, answer: PixelAnswer) -> None:
     """Value, interval, and in words whether the place is inside the area of applicability."""
-    st.metric(page.t("value"), answer.label or with_unit(answer.value, page.unit))
+    st.metric(page.t("value") if page.regression else page.t("class"), answer.label or with_unit(answer.value, page.unit))
     if answer.lower is not None:
         level = percent(page.options.uncertainty.level)
         st.markdown(page.t("interval", level=level, interval=interval_text(answer.lower, answer.upper, page.unit)))
@@ -271,7 +274,7 @@ def waterfall_figure(page: Page, answer: PixelAnswer) -> go.Figure:
         x=[value for _, value in steps],
         base=starts[:-1],
         marker={"color": colours},
-        text=[f"{value:+.2g}" for _, value in steps],
+        text=step_texts([value for _, value in steps]),
         textposition="outside",
         cliponaxis=False,
         customdata=[value for _, value in steps],
@@ -285,7 +288,7 @@ def waterfall_figure(page: Page, answer: PixelAnswer) -> go.Figure:
         hovertemplate="%{y}: %{x:.4g} " + unit + "<extra></extra>",
     )
     low, high = min(starts), max(starts)
-    room = 0.22 * (high - low) or 1.0
+    room = LABEL_ROOM * (high - low) or 1.0
     figure = go.Figure([bars, ends])
     figure.update_layout(
         xaxis={"title": axis_title(page.options.target.name, page.unit), "nticks": 4, "range": [low - room, high + room]},
@@ -294,6 +297,19 @@ def waterfall_figure(page: Page, answer: PixelAnswer) -> go.Figure:
         showlegend=False,
     )
     return figure
+
+
+def step_texts(values: list[float]) -> list[str]:
+    """Steps with their sign, all with the decimals that the largest one needs.
+
+    Examples
+    --------
+    >>> step_texts([-0.0262, 0.0041]), step_texts([12.0, -3.4])
+    (['-0.026', '+0.004'], ['+12', '-3'])
+    """
+    largest = max(map(abs, values), default=0.0)
+    places = max(0, min(6, 1 - math.floor(math.log10(largest)))) if largest > 0 else 0
+    return [f"{value:+.{places}f}" for value in values]
 
 
 def analogues_part(page: Page, answer: PixelAnswer) -> None:

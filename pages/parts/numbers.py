@@ -9,17 +9,21 @@ DASH = "–"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+DEGREES = (("degree_Celsius", "°C"), ("degrees_Celsius", "°C"), ("degC", "°C"), ("degrees", "°"), ("degree", "°"))
+
+
 def unit_text(unit: str) -> str:
     """Write exponents as superscripts.
 
     Examples
     --------
-    >>> unit_text("m3 m-3"), unit_text("degC"), unit_text("1")
-    ('m³ m⁻³', '°C', '')
+    >>> unit_text("m3 m-3"), unit_text("degree_Celsius day"), unit_text("1")
+    ('m³ m⁻³', '°C day', '')
     """
     if unit in ("", "1"):
         return ""
-    unit = unit.replace("degC", "°C").replace("degree", "°")
+    for written, shown in DEGREES:
+        unit = unit.replace(written, shown)
     return re.sub(r"(?<=[A-Za-z])-?\d+\b", lambda found: found.group().translate(SUPERSCRIPTS), unit)
 
 

@@ -18,9 +18,9 @@ import streamlit as st
 
 from alm_core.serving import urls
 from alm_core.serving.hillshade import run_bounds
-from alm_core.serving.palettes import colours
+from alm_core.serving.palettes import category_colour, colours
 from alm_core.workspace import Run
-from pages.parts.charts import CATEGORY_COLOURS, COLOURS, CONFIG, DIVERGING, axis_title
+from pages.parts.charts import COLOURS, CONFIG, DIVERGING, axis_title
 from pages.parts.frame import ROOT, Page
 from pages.parts.numbers import number, unit_text
 
@@ -31,8 +31,9 @@ PALETTE_STEPS = 16
 SMALLEST_LAKE = 1 / 400
 """Of the width of the map: smaller lakes would be a pixel or two."""
 MARGIN = 0.02
-SIDE_PIXELS, EDGE_PIXELS, HIGHEST_PIXELS = 140, 66, 620
-"""Room for the scale and the colour bar at the sides, for the ticks and the legend above and below; the tallest map."""
+SIDE_PIXELS, EDGE_PIXELS, HIGHEST_PIXELS = 140, 60, 620
+"""Room for the scale and the colour bar at the sides, for the tools and the ticks above and below; the tallest map."""
+DOT, CROSS = "●", "✕"
 MARKER = {"size": 9, "line": {"color": "#ffffff", "width": 0.8}}
 DIMMED, GROWN = 0.22, 3
 """Opacity of sites that are not chosen, and how much larger the chosen ones are."""
@@ -54,7 +55,7 @@ class Colouring:
     names : mapping
         Display name of each category, in the order of the legend; categories that it lacks show as they are.
     colours : mapping
-        Colour of a category; others take the next one of `CATEGORY_COLOURS`.
+        Colour of a category; others take the next one of `category_colour`.
     limit : float or None
         Of a diverging scale: the number at its ends; default the largest size.
     removed_too : bool
@@ -112,11 +113,32 @@ def site_map(
     """
     figure = site_map_figure(page, run, frame, colour=colour, hover=hover, selected=selected, removed_label=removed_label)
     options: dict[str, Any] = {"key": key, "width": "stretch", "height": "stretch", "theme": None, "config": CONFIG, "alt": alt}
+    draw_legend(legend_entries(figure))
     with map_box(map_bounds(str(run.folder), run.id), f"{key.replace('.', '-')}-box"):
         if on_select is None:
             st.plotly_chart(figure, **options)
             return ()
         return picked_sites(st.plotly_chart(figure, on_select=on_select, **options))
+
+
+def legend_entries(figure: go.Figure) -> list[tuple[str, str, str]]:
+    """Colour, mark and name of every named trace of a map."""
+    entries = []
+    for trace in figure.data:
+        if trace.name:
+            crosses = set(np.atleast_1d(trace.marker.symbol)) == {"x"}
+            entries.append((trace.marker.color, CROSS if crosses else DOT, trace.name))
+    return entries
+
+
+def draw_legend(entries: Sequence[tuple[str, str, str]]) -> None:
+    """A legend that flows over as many lines as it needs: colour, mark and name of each entry."""
+    marks = "".join(
+        f'<span style="white-space:nowrap"><span style="color:{colour}">{mark}</span> {escape(name)}</span>'
+        for colour, mark, name in entries
+    )
+    if marks:
+        st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;font-size:.85rem">{marks}</div>')
 
 
 def map_box(bounds: tuple[float, float, float, float], key: str) -> Any:
@@ -166,6 +188,7 @@ def site_map_figure(
         draw_removed(figure, frame[~kept], colour, hover or {}, removed_label)
     fade_others(figure, selected)
     set_axes(figure, bounds)
+    figure.update_layout(showlegend=False)  # the legend stands above the map, where it may take as many lines as it needs
     return figure
 
 
@@ -197,7 +220,6 @@ def draw_ground(figure: go.Figure, run: Run, bounds: tuple[float, float, float, 
     if len(longitude):
         figure.add_scatter(
             x=longitude, y=latitude, mode="lines", fill="toself", fillcolor=LAKE_COLOUR, line={"width": 0}, hoverinfo="skip",
-            showlegend=False,
         )  # fmt: skip
 
 
@@ -235,7 +257,7 @@ def set_axes(figure: go.Figure, bounds: tuple[float, float, float, float]) -> No
         xaxis={**axis, "range": [west - pad, east + pad], "ticksuffix": "°E"},
         yaxis={**axis, "range": [south - pad, north + pad], "ticksuffix": "°N", "scaleanchor": "x", "scaleratio": stretch},
         dragmode="select",
-        margin={"l": 48, "r": 8, "t": 34, "b": 30},
+        margin={"l": 48, "r": 8, "t": 28, "b": 30},
         plot_bgcolor="#eef1f3",
         legend={"y": 1.01, "itemsizing": "constant"},
     )
@@ -252,7 +274,6 @@ def draw_numbers(figure: go.Figure, sites: pd.DataFrame, colour: Colouring, hove
         x=sites["longitude"],
         y=sites["latitude"],
         mode="markers",
-        showlegend=False,
         customdata=sites[["site_id"]].astype(str).to_numpy(),
         hovertext=hover_texts(sites, colour, hover),
         hoverinfo="text",
@@ -303,7 +324,7 @@ def draw_categories(figure: go.Figure, sites: pd.DataFrame, colour: Colouring, h
             hoverinfo="text",
             marker={
                 **MARKER,
-                "color": given.get(name, CATEGORY_COLOURS[position % len(CATEGORY_COLOURS)]),
+                "color": given.get(name, category_colour(position)),
                 "symbol": np.where(part["kept"], "circle", "x") if "kept" in part else "circle",
             },
         )
@@ -321,8 +342,7 @@ def draw_removed(
         x=sites["longitude"],
         y=sites["latitude"],
         mode="markers",
-        name=label,
-        showlegend=bool(label),
+        name=label or None,
         customdata=sites[["site_id"]].astype(str).to_numpy(),
         hovertext=texts,
         hoverinfo="text",

@@ -17,7 +17,7 @@ from pages.parts.charts import CATEGORY_COLOURS, COLOURS, axis_title, show
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page
 from pages.parts.numbers import interval_text
-from pages.parts.site_map import DIMMED, Colouring, escape, fade_others, hover_texts
+from pages.parts.site_map import CROSS, DIMMED, DOT, Colouring, draw_legend, escape, fade_others, hover_texts
 from pages.parts.sites_data import numeric
 from pages.parts.sites_selection import take_from_chart
 
@@ -28,7 +28,7 @@ MARGIN = {"l": 52, "r": 8, "t": 10, "b": 44}
 def draw_charts(page: Page, basis: ScreeningBasis, sites: pd.DataFrame, chosen: Sequence[str]) -> None:
     """Three linked figures side by side, with one legend for all."""
     groups = group_colours(sites)
-    draw_legend(page, sites, groups)
+    draw_legend(shared_legend(page, sites, groups))
     with narrow_columns("sites-charts"):
         first, second, third = st.columns(3)
     with first:
@@ -54,17 +54,13 @@ def head(title: str, help_text: str) -> None:
         st.markdown(f"**{title}**", help=help_text)
 
 
-def draw_legend(page: Page, sites: pd.DataFrame, groups: dict[str, str]) -> None:
+def shared_legend(page: Page, sites: pd.DataFrame, groups: dict[str, str]) -> list[tuple[str, str, str]]:
     """What colours and crosses mean in the three figures."""
     present = set(group_labels(sites, "method"))
-    parts = [(colour, "●", group_title(page, name)) for name, colour in groups.items() if name in present]
-    if not sites["kept"].all():
-        parts.append((COLOURS["removed"], "✕", page.t("verdict.removed")))
-    marks = "".join(
-        f'<span style="white-space:nowrap"><span style="color:{colour}">{mark}</span> {escape(text)}</span>'
-        for colour, mark, text in parts
-    )
-    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;font-size:.85rem">{marks}</div>')
+    entries = [(colour, DOT, group_title(page, name)) for name, colour in groups.items() if name in present]
+    if present == {UNKNOWN}:
+        entries = [(groups[UNKNOWN], DOT, page.t("verdict.kept"))]
+    return entries if sites["kept"].all() else [*entries, (COLOURS["removed"], CROSS, page.t("verdict.removed"))]
 
 
 def _linked(page: Page, figure: go.Figure, key: str, mode: tuple[str, ...] = ("points", "box", "lasso")) -> None:

@@ -45,7 +45,7 @@ def load_preview(folder: str, thresholds: dict[str, Any]) -> ScreeningPreview:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _screening_of(path: str, _changed: int) -> ScreeningOptions:
+def _screening_of(path: str, changed: int) -> ScreeningOptions:
     return read_screening(Path(path))
 
 
@@ -64,7 +64,14 @@ def site_frame(page: Page, basis: ScreeningBasis, preview: ScreeningPreview) -> 
         verdict=np.where(sites["kept"], "kept", sites["rule"]),
         change=np.where(sites["kept"] == sites["kept_before"], UNCHANGED, np.where(sites["kept"], IN, OUT)),
     )
+    if not page.regression:
+        frame["value"] = frame["value"].map(class_text, na_action="ignore")
     return frame.assign(reason=reason_texts(page, frame), record=sites["reason"])
+
+
+def class_text(label: Any) -> str:
+    """A class as people read it: whole numbers without a decimal point."""
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def reason_texts(page: Page, frame: pd.DataFrame) -> list[str]:

@@ -11,13 +11,14 @@ from pages.parts.charts import COLOURS, axis_title, show
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, label, scheme_label
 from pages.parts.numbers import number, unit_text, with_unit
+from pages.parts.plain_text import plain_text
 from pages.parts.sites_charts import method_label
-from pages.parts.sites_data import load_profile
+from pages.parts.sites_data import class_text, load_profile
 from pages.parts.sites_selection import site_key
 from pages.parts.sites_study import StudyState, by_hand_panel
 
 ANALOGUES = 6
-TABLE_HEIGHT = 420
+TABLE_HEIGHT, HEAD_PIXELS, ROW_PIXELS = 420, 38, 35
 
 
 def draw_profile(page: Page, sites: pd.DataFrame, study: StudyState) -> None:
@@ -51,7 +52,7 @@ def draw_facts(page: Page, profile: SiteProfile, row: pd.Series) -> None:
     else:
         st.warning(page.t("profile.removed", reason=row["reason"]), icon=":material/cancel:")
     if row["record"]:
-        st.caption(page.t("profile.record", text=row["record"]))
+        st.caption(page.t("profile.record", text=plain_text(row["record"])))
     st.markdown("  \n".join(fact_lines(page, profile)))
 
 
@@ -59,16 +60,16 @@ def fact_lines(page: Page, profile: SiteProfile) -> list[str]:
     """One line for each thing that is known."""
     site = profile.site
     value = site["value"]
-    text = with_unit(value, page.unit) if page.regression and isinstance(value, float) else str(value)
+    text = with_unit(value, page.unit) if page.regression and isinstance(value, float) else plain_text(class_text(value))
     if site.get("uncertainty") is not None:
         text += f" ± {number(site['uncertainty'], 2)}"
-    lines = [f"**{page.options.target.name}** {text}"] if value is not None else []
+    lines = [f"**{plain_text(page.options.target.name)}** {text}"] if value is not None else []
     if site.get("date") is not None:
         lines.append(f"**{page.t('column.date')}** {site['date']:%Y-%m-%d}")
     if site.get("method") is not None:
-        lines.append(f"**{page.t('column.method')}** {method_label(page, site['method'])}")
+        lines.append(f"**{page.t('column.method')}** {plain_text(method_label(page, site['method']))}")
     if site.get("survey") is not None:
-        lines.append(f"**{page.t('column.survey')}** {site['survey']}")
+        lines.append(f"**{page.t('column.survey')}** {plain_text(str(site['survey']))}")
     if site.get("depth_top") is not None and site.get("depth_bottom") is not None:
         lines.append(f"**{page.t('column.layer')}** {site['depth_top']:.2f} – {site['depth_bottom']:.2f} m")
     if site["longitude"] is not None and site["latitude"] is not None:
@@ -84,7 +85,8 @@ def draw_predictions(page: Page, profile: SiteProfile) -> None:
         st.info(page.t("empty.predictions"), icon=":material/info:")
         return
     if not page.regression:
-        shown = table.assign(scheme=[scheme_label(page, name) for name in table["scheme"]])[["scheme", "observed", "predicted"]]
+        labels = {name: table[name].map(class_text) for name in ("observed", "predicted")}
+        shown = pd.DataFrame({"scheme": [scheme_label(page, name) for name in table["scheme"]], **labels})
         names = {name: page.t(f"profile.{name}") for name in ("scheme", "observed", "predicted")}
         st.dataframe(shown.rename(columns=names), hide_index=True)
         return
@@ -131,7 +133,7 @@ def draw_covariates(page: Page, profile: SiteProfile) -> None:
     st.dataframe(
         shown,
         hide_index=True,
-        height=TABLE_HEIGHT,
+        height=min(TABLE_HEIGHT, HEAD_PIXELS + ROW_PIXELS * len(shown)),
         key="sites.covariates",
         column_config={
             "used": st.column_config.CheckboxColumn(page.t("column.used"), width="small", help=page.t("column.used_help")),
@@ -158,7 +160,9 @@ def draw_analogues(page: Page, profile: SiteProfile) -> None:
         st.info(page.t("empty.analogues"), icon=":material/info:")
         return
     st.dataframe(
-        table[["site_id", "distance", "distance_km", "value"]],
+        table[["site_id", "distance", "distance_km", "value"]]
+        if page.regression
+        else table[["site_id", "distance", "distance_km"]].assign(value=table["value"].map(class_text)),
         hide_index=True,
         key="sites.analogues",
         column_config={

@@ -16,6 +16,7 @@ from alm_core.study_editing import BY_HAND, OFF, StudyEdit, change_screening, ex
 from pages.parts.frame import Page, workspace
 from pages.parts.job_panel import job_panel
 from pages.parts.numbers import number
+from pages.parts.plain_text import plain_text
 from pages.parts.sites_data import study_screening
 from pages.parts.sites_thresholds import reset_thresholds
 
@@ -64,7 +65,7 @@ def read_study(page: Page) -> StudyState:
 def study_panel(page: Page, study: StudyState, values: Mapping[str, Any]) -> None:
     """What would be stored, the buttons, and how the study differs from the run that is shown."""
     if study.path is None:
-        st.warning(f"{page.t('study.gone')} {study.fault}", icon=":material/link_off:")
+        st.warning(f"{page.t('study.gone')} {plain_text(study.fault)}", icon=":material/link_off:")
     pending = study.differences(values)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -103,7 +104,7 @@ def rerun_panel(page: Page, study: StudyState) -> None:
                 workspace(), "run", study=str(study.path), title=page.options.study.title or page.options.study.name
             ).id
         except AlmError as fault:
-            st.error(str(fault))
+            st.error(plain_text(str(fault)))
     if "job" in st.query_params:
         job_panel(page, st.query_params["job"])
 
@@ -113,7 +114,7 @@ def by_hand_panel(page: Page, study: StudyState, site_id: str) -> None:
     st.markdown(f"**{page.t('hand.title')}**", help=page.t("hand.help"))
     excluded, kept = study.screening.exclude, study.screening.keep
     if site_id in excluded:
-        st.caption(page.t("hand.excluded", reason=excluded[site_id]))
+        st.caption(page.t("hand.excluded", reason=plain_text(excluded[site_id])))
     elif site_id in kept:
         st.caption(page.t("hand.kept"))
     reason = st.text_input(
@@ -153,10 +154,10 @@ def store(page: Page, change: Callable[[], StudyEdit]) -> None:
     try:
         edit = change()
     except AlmError as fault:
-        st.session_state[SAID] = ("error", str(fault))
+        st.session_state[SAID] = ("error", plain_text(str(fault)))
         return
     text = (
-        page.t("study.stored", file=edit.path.name, changes=change_text(page, edit.changes))
+        page.t("study.stored", file=plain_text(edit.path.name), changes=change_text(page, edit.changes))
         if edit.changes
         else page.t("study.same")
     )
@@ -188,7 +189,7 @@ def change_text(page: Page, changes: Mapping[str, tuple[Any, Any]]) -> str:
 def some(sites: list[str]) -> str:
     """A few names."""
     more = f" +{len(sites) - SHOWN_SITES}" if len(sites) > SHOWN_SITES else ""
-    return ", ".join(sites[:SHOWN_SITES]) + more
+    return plain_text(", ".join(sites[:SHOWN_SITES])) + more
 
 
 def option_text(page: Page, value: Any) -> str:

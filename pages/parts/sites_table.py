@@ -66,7 +66,7 @@ def table_columns(page: Page, rows: pd.DataFrame) -> pd.DataFrame:
         "site_id": rows["site_id"],
         "kept": rows["kept"].astype(bool),
         "value": rows["value"],
-        "reason": rows["reason"].where(rows["reason"] != "", None),
+        "reason": rows["reason"] if rows["reason"].any() else None,
         "uncertainty": rows.get("uncertainty"),
         "method": methods,
         "date": rows.get("date"),

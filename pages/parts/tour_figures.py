@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
+from alm_core.diagnostics.classes import class_name
 from alm_core.learning.metrics import BiasCurves
 from alm_core.serving.palettes import colours
 from alm_core.tour import Place
@@ -154,7 +155,7 @@ def recall_figure(page: Page, classes: tuple[str, ...], recall: tuple[float, ...
     figure = go.Figure(
         go.Bar(
             x=list(recall),
-            y=[escape(name) for name in classes],
+            y=[escape(class_name(name)) for name in classes],
             orientation="h",
             marker={"color": [COLOURS["warning"] if name == worst else COLOURS["inside"] for name in classes]},
             text=[percent(part) for part in recall],

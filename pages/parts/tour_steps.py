@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from alm_core.diagnostics.classes import class_name
 from alm_core.diagnostics.scores import first_metric, headline_scheme, honest_gap, score_table
 from alm_core.workspace import read_json
 from pages.parts import tour_data as data
@@ -88,14 +89,14 @@ def draw_map(page: Page) -> None:
     if layer is None:
         thumbnail(page)
         return
-    named = {int(code): f"{page.t('map.class')} {name}" for code, name in classes.items()}
+    named = {int(code): f"{page.t('map.class')} {class_name(name)}" for code, name in classes.items()}
     figure = category_map(page, layer, named) if classes else value_map(page, layer)
     show_map(page, figure, key="tour_map")
 
 
 def shares(page: Page, classes: dict[str, float]) -> str:
     """Part of the area of every class."""
-    parts = [page.t("map.class_one", name=name, part=percent(part)) for name, part in classes.items()]
+    parts = [page.t("map.class_one", name=class_name(name), part=percent(part)) for name, part in classes.items()]
     return page.t("map.classes", classes=", ".join(parts))
 
 
@@ -132,13 +133,13 @@ def sites_step(page: Page) -> None:
         frame = data.kept_sites(*place(page.run))
         colour = Colouring("value", page.t("sites.value"), page.unit)
         if not page.regression:
-            frame["value"] = frame["value"].astype(str)
+            frame["value"] = frame["value"].map(class_name)
             colour = Colouring("value", page.t("map.class"), kind="category")
         site_map(page, page.run, frame, colour=colour, key="tour_sites", on_select=None)
     with words:
         distance = data.middle_distance(*place(page.run))
         say(
-            page.t("sites.text", kept=number(facts.kept), total=number(facts.total)),
+            page.t("sites.text", kept=f"{facts.kept:,}", total=f"{facts.total:,}"),
             surveys_sentence(page, facts),
             methods_sentence(page, facts.methods),
             page.t("sites.sparse", cells=rounded(facts.cells_per_site, 2), distance=number(distance, 2)),
@@ -183,7 +184,8 @@ def score_step(page: Page) -> None:
         show(figure, key="tour_scores", height=FIGURE_HEIGHT)
     with words:
         say(*score_sentences(page, metrics))
-        ask(page, page.t("score.question"))
+        lower = honest_gap(metrics).difference > 0
+        ask(page, page.t("score.question") if lower else page.t("score.question_agree"))
         page.link("validation", label=page.t("score.link"), view="scores")
 
 
@@ -212,7 +214,7 @@ def score_sentences(page: Page, metrics: dict) -> list[str]:
 
 def pull_step(page: Page) -> None:
     """The pull to the middle, or the hardest class."""
-    st.subheader(page.t("pull.title"), anchor=False)
+    st.subheader(page.t("pull.title") if page.regression else page.t("pull.class_title"), anchor=False)
     if not page.regression:
         class_step(page)
         return
@@ -264,7 +266,7 @@ def class_step(page: Page) -> None:
     with picture:
         show(recall_figure(page, report.classes, report.recall, worst), key="tour_classes", height=FIGURE_HEIGHT)
     with words:
-        say(page.t("pull.class_text", name=worst, part=percent(part)), page.t("pull.class_law"))
+        say(page.t("pull.class_text", name=class_name(worst), part=percent(part)), page.t("pull.class_law"))
         page.link("validation", label=page.t("pull.class_link"), view="classes")
 
 

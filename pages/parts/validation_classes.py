@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from alm_core.diagnostics.classes import ClassReport
+from alm_core.diagnostics.classes import ClassReport, class_name
 from pages.parts import validation_data as data
 from pages.parts.charts import CATEGORY_COLOURS, COLOURS, show
 from pages.parts.columns import narrow_columns
@@ -48,7 +48,7 @@ def matrix_figure(page: Page, report: ClassReport) -> go.Figure:
     """Counts, coloured by the part of the observed class; rows are what was predicted."""
     counts = report.confusion
     parts = counts / np.maximum(counts.sum(axis=0, keepdims=True), 1)
-    names = [escape(name) for name in report.classes]
+    names = [escape(class_name(name)) for name in report.classes]
     texts = [
         [
             page.t(
@@ -89,7 +89,7 @@ def scores_figure(page: Page, report: ClassReport) -> go.Figure:
     for name, colour in zip(SCORES, CATEGORY_COLOURS, strict=False):
         values = getattr(report, name)
         figure.add_bar(
-            x=[escape(label) for label in report.classes],
+            x=[escape(class_name(label)) for label in report.classes],
             y=values,
             name=page.t(f"classes.{name}").split(":")[0].split("：")[0],
             marker={"color": colour, "opacity": 0.85},
@@ -115,7 +115,7 @@ def area_part(page: Page, report: ClassReport) -> None:
     st.markdown(page.t("classes.area_text", accuracy=accuracy, error=error))
     table = pd.DataFrame(
         {
-            page.t("classes.class"): report.classes,
+            page.t("classes.class"): [class_name(name) for name in report.classes],
             page.t("classes.area"): [number(value) for value in found["area"]],
             page.t("classes.area_error"): [number(value, 2) for value in found["area_se"]],
             page.t("classes.area_users"): pairs(found["users_accuracy"], found["users_accuracy_se"]),

@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from alm_core.diagnostics.classes import class_name
 from alm_core.learning.metrics import regression_scores
 from pages.parts import validation_data as data
 from pages.parts.charts import CATEGORY_COLOURS, COLOURS, axis_title, show
@@ -15,7 +16,7 @@ from pages.parts.frame import Page, help_box, learner_label, scheme_label
 from pages.parts.numbers import fixed, interval_text, with_unit
 from pages.parts.site_map import Colouring, escape, fade_others, picked_sites, site_map
 
-FIGURE_HEIGHT = 480
+FIGURE_HEIGHT = 430
 TABLE_HEIGHT = 260
 CHART, MAP = "pairs_chart", "residual_map"
 LIMIT_QUANTILE = 0.98
@@ -145,7 +146,7 @@ def error_map(page: Page, pairs: pd.DataFrame, picked: tuple[str, ...], key: str
         colour = Colouring("residual", page.t("sites.residual"), page.unit, kind="diverging", limit=limit)
     else:
         frame["correct"] = np.where(frame["correct"], "right", "wrong")
-        frame[["observed", "predicted"]] = frame[["observed", "predicted"]].astype(str)
+        frame[["observed", "predicted"]] = frame[["observed", "predicted"]].map(class_name)
         colour = Colouring(
             "correct",
             page.t("sites.title"),
@@ -193,9 +194,11 @@ def table(page: Page, pairs: pd.DataFrame, picked: tuple[str, ...]) -> pd.DataFr
         "method": page.t("sites.method"),
         "survey": page.t("sites.survey"),
     }
-    found = chosen[[name for name in shown if name in chosen]].copy()
+    found = chosen[[name for name in shown if name in chosen]].dropna(axis="columns", how="all").copy()
     found["fold"] += 1
     for name in ("observed", "predicted", "residual"):
         if page.regression and name in found:
             found[name] = found[name].round(4)
+        elif name in found:
+            found[name] = found[name].map(class_name)
     return found.rename(columns=shown)

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from alm_core.diagnostics.scores import first_metric, headline_scheme, honest_gap, metric_names, score_table
+from alm_core.diagnostics.scores import headline_scheme, honest_gap, metric_names, score_table
 from pages.parts.charts import COLOURS, SYMBOLS, axis_title, learner_colour, show
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box, label, learner_label, metric_label, scheme_label
@@ -217,8 +217,3 @@ def show_gains(page: Page, metrics: dict, scheme: str) -> None:
     ]
     with st.expander(page.t("scores.gain_title"), icon=":material/balance:"):
         st.markdown(page.t("scores.gain", scheme=scheme_label(page, scheme), gains="; ".join(parts)))
-
-
-def first_score(page: Page) -> str:
-    """Name of the score that stands for all others."""
-    return score_name(page, first_metric(page.metrics()))

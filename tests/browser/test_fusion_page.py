@@ -19,7 +19,7 @@ from alm_core.workspace import Run, list_runs
 READY = "window.__alm_fusion && document.querySelector('.alm-fusion[data-loaded]')"
 STEPS_OF_DISPLAY = 254
 LONGEST_MS = 50
-FAITHFUL_PART = 0.99
+FAITHFUL_PART = 0.9999
 PIXELS = """() => [...document.querySelectorAll('canvas[data-tile]')].map((canvas) => {
   const data = canvas.getContext('2d').getImageData(0, 0, 256, 256).data;
   const text = data.reduce((found, byte) => found + String.fromCharCode(byte), '');

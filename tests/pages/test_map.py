@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 from streamlit.testing.v1 import AppTest
 
+from alm_core.errors import RasterError
 from alm_core.export import export_csv
+from alm_core.pipeline import run as run_study
 from alm_core.query import ask
+from alm_core.references import compare
 from alm_core.scenario import Scenario, save_scenario
+from alm_core.serving import catalogue
 from alm_core.workspace import Run
 from alm_core.zonal import summarise
-from pages.parts import map_area, map_export
+from pages.parts import map_area, map_export, map_layers, map_place, map_references
+from pages.parts.frame import Page, read_options
 from pages.parts.map_layers import tick_texts
 from pages.parts.map_place import coordinate
 from pages.parts.numbers import with_unit
+from pages.parts.words import Words
 from tests.pages.support import check_clean, open_app, texts
+from tests.small_study import write_small_study
 
 PAGE = "pages/5_Map.py"
 
@@ -255,10 +266,6 @@ def test_the_file_is_made_by_a_job(dashboard_run: Run, monkeypatch: pytest.Monke
 
 def test_the_summary_table_holds_every_number(dashboard_run: Run, tmp_path: Path) -> None:
     """The CSV of an area carries mean, quantiles and a histogram that adds up to the area."""
-    import io
-
-    import pandas as pd
-
     summary = summarise(dashboard_run, square(dashboard_run))
     table = pd.read_csv(io.StringIO(map_area.summary_csv(summary))).set_index("name")["value"]
     assert float(table["mean"]) == pytest.approx(summary.mean)
@@ -268,6 +275,65 @@ def test_the_summary_table_holds_every_number(dashboard_run: Run, tmp_path: Path
     assert export_csv(dashboard_run, tmp_path / "cells.csv", area=square(dashboard_run)).valid_cells == summary.valid
 
 
+def test_a_published_map_becomes_a_layer_with_its_agreement(writable_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own map, brought back as a published one in other numbers, agrees with itself in everything but the mean."""
+    content = writable_run.file("map/fused.tif").read_bytes()
+    kept = map_references.keep_bytes(writable_run, content, name="Own map <b>again</b>", unit="m3 m-3", offset=0.5)
+    app = open_app(PAGE, writable_run, monkeypatch, layer=f"reference:{kept.id}")
+    check_clean(app)
+    assert app.selectbox(key="map-layer-left").value == f"reference:{kept.id}"
+    app.session_state["map-panel"] = "more"
+    app.run()
+    next(button for button in app.button if button.label == "Compare").click().run()
+    check_clean(app)
+    expected = compare(writable_run, kept.id)
+    assert expected.mean_difference == pytest.approx(-0.5, abs=1e-6)
+    assert {metric.label: metric.value for metric in app.metric}["Correlation"] == "1.00"
+    next(button for button in app.button if button.label == "Delete").click().run()
+    check_clean(app)
+    assert "No published map yet" in texts(app)
+
+
+def test_a_published_map_that_is_no_geotiff_is_refused(writable_run: Run) -> None:
+    """A VRT that calls itself a GeoTIFF reads nothing and leaves nothing."""
+    vrt = b'<VRTDataset rasterXSize="2" rasterYSize="2"><VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
+    with pytest.raises(RasterError):
+        map_references.keep_bytes(writable_run, vrt, name="x")
+    assert not list(writable_run.folder.parent.glob("references/*.tif"))
+
+
+def test_a_reference_without_file_or_name_is_asked_for(monkeypatch: pytest.MonkeyPatch, dashboard_run: Run) -> None:
+    """The form says what it needs."""
+    app = open_app(PAGE, dashboard_run, monkeypatch)
+    app.session_state["map-panel"] = "more"
+    app.run()
+    next(button for button in app.button if button.label == "Add it").click().run()
+    assert not app.exception
+    assert "A GeoTIFF and a name are needed." in app.error[0].value
+
+
+def test_names_of_sites_are_escaped(dashboard_run: Run) -> None:
+    """A site called like a script is text in the table."""
+    sites = pd.DataFrame(
+        {"site_id": ["<script>x</script>"], "observed": [0.2], "predicted": ["thawed"], "distance": [0.3], "distance_km": [12.4]}
+    )
+    page = Page("map", Words("en", "map"), "en", dashboard_run, read_options(dashboard_run))
+    table = map_place.analogues_table(page, sites)
+    assert "<script>" not in table
+    assert "<td>&lt;script&gt;x&lt;/script&gt;</td><td>0.200</td><td>thawed</td><td>0.30</td><td>12</td>" in table
+
+
+def test_the_waterfall_ends_at_the_value(dashboard_run: Run) -> None:
+    """Steps and their sum lead from the mean of the model to the value of the place."""
+    answer = ask(dashboard_run, *mapped_place(dashboard_run))
+    page = Page("map", Words("en", "map"), "en", dashboard_run, read_options(dashboard_run))
+    steps = map_place.waterfall_steps(page, answer)
+    assert answer.explanation.base + sum(value for _, value in steps) == pytest.approx(answer.value, abs=1e-6)
+    ends = map_place.waterfall_figure(page, answer).data[1].x
+    assert ends[0] == pytest.approx(answer.explanation.base)
+    assert ends[1] == pytest.approx(answer.value, abs=1e-6)
+
+
 def test_a_classification_has_classes_and_probabilities(class_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer is the name of a class with its probabilities; an area gives square kilometres by class."""
     longitude, latitude = mapped_place(class_run)
@@ -275,7 +341,7 @@ def test_a_classification_has_classes_and_probabilities(class_run: Run, monkeypa
     check_clean(app)
     answer = ask(class_run, longitude, latitude)
     assert app.metric[0].value == answer.label
-    assert answer.label in {"thawed", "frozen"}
+    assert answer.label in answer.probabilities
     assert "Probability of each class" in texts(app)
     summed = area_app(class_run, monkeypatch, square(class_run))
     check_clean(summed)
@@ -286,9 +352,6 @@ def test_a_classification_has_classes_and_probabilities(class_run: Run, monkeypa
 
 def test_a_run_without_applicability(dashboard_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No hatch is offered, and the answer says that nothing is known about the area of applicability."""
-    from alm_core.pipeline import run as run_study
-    from tests.small_study import write_small_study
-
     run = run_study(write_small_study(tmp_path / "study", applicability="enabled = false"), workspace=tmp_path / "workspace")
     longitude, latitude = mapped_place(run)
     app = open_app(PAGE, run, monkeypatch, lon=str(longitude), lat=str(latitude))
@@ -296,6 +359,34 @@ def test_a_run_without_applicability(dashboard_run: Run, tmp_path: Path, monkeyp
     assert "no area of applicability" in texts(app)
     assert not [toggle for toggle in app.toggle if toggle.key == "map-hatch"]
     check_clean(area_app(run, monkeypatch, square(run)))
+
+
+@pytest.mark.parametrize(("slices", "shown"), [(("2010", "2015"), ["a2010", "c"]), (("2010",), ["a2010", "c"])])
+def test_slices_of_time(dashboard_run: Run, monkeypatch: pytest.MonkeyPatch, slices: tuple[str, ...], shown: list[str]) -> None:
+    """A study with several slices has a slider over them; one with a single slice has none."""
+    found = [SimpleNamespace(id=f"a{name}", slice=name) for name in slices] + [SimpleNamespace(id="c")]
+    asked: list[list[str]] = []
+    monkeypatch.setattr(map_layers, "layers", lambda run: tuple(found))
+    monkeypatch.setattr(map_layers.st, "select_slider", lambda label, names, **_: asked.append(names) or names[0])
+    page = Page("map", Words("en", "map"), "en", dashboard_run, read_options(dashboard_run))
+    assert [layer.id for layer in map_layers.run_layers(page)] == shown
+    assert asked == ([list(slices)] if len(slices) > 1 else [])
+
+
+def test_scenarios_side_by_side_share_one_range(dashboard_run: Run) -> None:
+    """Layers of the target have the colours of the left one; the address of a tile says layer, scenario and range."""
+    page = Page("map", Words("en", "map"), "en", dashboard_run, read_options(dashboard_run))
+    known = {layer.id: layer for layer in catalogue.layers(dashboard_run)}
+    left = map_layers.plain_view(page, known["fused"], None)
+    view = map_layers.MapView(
+        replace(left, low=0.0, high=0.5), map_layers.plain_view(page, known["lower"], None), 0.7, True, True, False
+    )
+    state = map_layers.map_state(page, view, place=None, area=None)
+    assert "low=0&high=0.5" in state["rasters"]["left"]["url"]
+    assert "/inside/" in state["rasters"]["hatch"]["url"]
+    assert state["swipe"] == {"left": "Fused value", "right": "Lower bound"}
+    assert [entry["title"] for entry in state["legend"]] == ["Fused value (m³ m⁻³)", "Lower bound (m³ m⁻³)", ""]
+    assert state["relief"] is False
 
 
 def test_chinese(dashboard_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

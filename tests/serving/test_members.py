@@ -52,7 +52,7 @@ def test_the_ends_are_the_smallest_and_the_largest_cell(dashboard_run):
         stored = dataset.read()
     codes = member_codes(dashboard_run)
     assert (codes.low, codes.high) == (np.nanmin(stored), np.nanmax(stored))
-    assert codes.to_dict() == {"low": codes.low, "high": codes.high, "levels": 4095, "step": codes.step}
+    assert codes.to_dict() == {"low": codes.low, "high": codes.high, "levels": CODES, "step": codes.step}
 
 
 def test_a_large_raster_has_ends_that_hold_all_its_cells(copied_run, monkeypatch):
@@ -71,7 +71,7 @@ def test_a_large_raster_has_ends_that_hold_all_its_cells(copied_run, monkeypatch
 def test_constant_members_can_be_coded():
     """A step is never 0."""
     codes = MemberCodes(0.2, 1.2)
-    assert codes.encode(np.array([0.2, 0.7, 1.2, 5.0, -5.0, np.nan])).tolist() == [1, 2048, 4095, 4095, 1, 0]
+    assert codes.encode(np.array([0.2, 0.7, 1.2, 5.0, -5.0, np.nan])).tolist() == [1, 32768, 65535, 65535, 1, 0]
 
 
 def test_members_of_classes_are_refused(class_run):

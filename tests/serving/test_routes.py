@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from alm_core.jobs.store import JobState
 from alm_core.serving import routes
 from alm_core.serving.urls import (
     ASSETS,
@@ -20,8 +21,11 @@ from alm_core.serving.urls import (
     vector_url,
     vendor_url,
 )
+from alm_core.workspace import write_json
 from tests.serving.conftest import client_of
 from tests.serving.pictures import MIDDLE, OUTSIDE
+
+JOB = "20260901-120000-000000-abcdef"
 
 Z, X, Y = MIDDLE
 
@@ -217,20 +221,24 @@ def test_member_tiles_of_classes_are_refused(class_client, class_run):
 def test_results_of_jobs_are_downloads_by_listed_name(copied_run, monkeypatch):
     """Attachment with its name; links, folders and files beside the results are not served."""
     workspace = copied_run.folder.parents[1]
-    files = workspace / ".jobs" / "job1" / "files"
+    files = workspace / ".jobs" / JOB / "files"
     files.mkdir(parents=True)
+    (files / ".half.tif").write_bytes(b"half")
     (files / "wet map.tif").write_bytes(b"content")
     (files / "folder").mkdir()
-    (files.parent / "job.json").write_text("{}")
+    (files.parent / "job.json").write_text('{"kind": "export", "spec": {}, "submitted": 0}')
+    write_json(files.parent / "progress.json", JobState("done").to_dict())
     (files / "link.json").symlink_to(files.parent / "job.json")
     client = client_of(copied_run, monkeypatch)
-    answer = client.get(download_url("job1", "wet map.tif"))
+    answer = client.get(download_url(JOB, "wet map.tif"))
     assert answer.content == b"content"
     assert answer.headers["content-disposition"].startswith("attachment")
     assert "wet%20map.tif" in answer.headers["content-disposition"]
     assert answer.headers["x-content-type-options"] == "nosniff"
-    for name in ("folder", "link.json", "../job.json", "job.json", "nothing", ""):
-        reason(client.get(f"/alm/download/job1/{name.replace('/', '%2f')}"), 404)
+    for name in ("folder", "link.json", ".half.tif", "../job.json", "job.json", "nothing", ""):
+        reason(client.get(f"/alm/download/{JOB}/{name.replace('/', '%2f')}"), 404)
+    write_json(files.parent / "progress.json", JobState("failed").to_dict())
+    reason(client.get(download_url(JOB, "wet map.tif")), 404)
 
 
 def test_vectors_of_the_base_map_are_geojson(client):

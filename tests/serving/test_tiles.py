@@ -188,11 +188,11 @@ def test_classes_have_their_own_colours_and_are_never_mixed(class_client, class_
 def test_a_classification_has_probabilities_and_no_scenarios(class_client, class_run):
     """Probability and margin are layers; weights are refused."""
     ids = [layer.id for layer in layers(class_run)]
-    assert {"fused", "probability:1.0", "probability:2.0", "margin", "member:forest: 1.0"} <= set(ids)
+    assert {"fused", "probability:1", "probability:2", "margin", "member:forest: 1"} <= set(ids)
     assert "lower" not in ids
-    layer = find_layer(class_run, "probability:2.0")
+    layer = find_layer(class_run, "probability:2")
     values = on_tile(*read(class_run.folder / "map" / "probability.tif", 2), MIDDLE)
-    picture = fetch(class_client, tile_url(class_run, "probability:2.0"), MIDDLE)
+    picture = fetch(class_client, tile_url(class_run, "probability:2"), MIDDLE)
     assert_same(picture, expected(values, layer.low, layer.high, layer.palette))
     answer = class_client.get(f"/alm/tiles/classes/{class_run.id}/live/7/97/52.png?weights=1,1")
     assert answer.status_code == 400
