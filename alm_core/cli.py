@@ -95,7 +95,7 @@ def export(
     scenario: Annotated[str | None, typer.Option(help="A saved scenario of the run; `scenarios` lists them.")] = None,
 ) -> None:
     """Write a layer of a run as GeoTIFF, whole or cut to an area: fused as computed, by a scenario or with own weights."""
-    from alm_core.export import export_layer
+    from alm_core.publishing.export import export_layer
     from alm_core.workspace import Run
 
     source, by_hand = Run.open(run_folder), parse_weights(weights)
@@ -108,8 +108,8 @@ def scenarios(run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Fo
     """List the scenarios of a run with their cross-fitted scores; the dashboard makes them."""
     from rich.markup import escape
 
-    from alm_core.scenario import default_scenario, list_scenarios
-    from alm_core.studio import compare, studio_schemes
+    from alm_core.scenarios.scenario import default_scenario, list_scenarios
+    from alm_core.scenarios.studio import compare, studio_schemes
     from alm_core.workspace import Run
 
     source = Run.open(run_folder)

@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from alm_core.export import export_csv, export_layer
 from alm_core.grid import Block, Grid
 from alm_core.learning.fusion import Fusion
 from alm_core.mapping.cog import describe_raster, write_cog
 from alm_core.pipeline import run as run_study
-from alm_core.scenario import Scenario, load_scenario, save_scenario, scenario_fusion
+from alm_core.publishing.export import export_csv, export_layer
+from alm_core.scenarios.scenario import Scenario, load_scenario, save_scenario, scenario_fusion
 from alm_core.workspace import Run, read_json
 from benchmarks.common import peak_memory_gb, save
 from tests.small_study import write_small_study

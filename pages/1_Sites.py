@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from alm_core.errors import AlmError
-from alm_core.screening_preview import ScreeningPreview
+from alm_core.inspection.screening_preview import ScreeningPreview
 from pages.parts.charts import COLOURS
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box, open_page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from alm_core.errors import AlmError
-from alm_core.feature_set import chosen_set
+from alm_core.inspection.feature_set import chosen_set
 from pages.parts.columns import narrow_columns
 from pages.parts.features_data import covariate_names, load_correlations, load_selection
 from pages.parts.features_elimination import draw_correlations, draw_elimination, draw_stability, shown

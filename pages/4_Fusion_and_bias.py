@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from alm_core.errors import AlmError, StudyError
-from alm_core.scenario import INNER, QUERY, Scenario, default_scenario, from_query, obstacle, to_query
-from alm_core.studio import INNER_SCHEME, gain, studio_data, studio_schemes
+from alm_core.scenarios.scenario import INNER, QUERY, Scenario, default_scenario, from_query, obstacle, to_query
+from alm_core.scenarios.studio import INNER_SCHEME, gain, studio_data, studio_schemes
 from pages.parts.frame import Page, help_box, learner_label, open_page, run_key, scheme_label
 from pages.parts.fusion_component import fusion_map, read_choice
 from pages.parts.fusion_scenarios import scenario_panel

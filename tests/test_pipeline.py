@@ -13,7 +13,7 @@ import rasterio
 
 from alm_core import Run, run
 from alm_core.errors import AlmError, SitesError, StudyError, WorkspaceError
-from alm_core.export import export_layer
+from alm_core.publishing.export import export_layer
 from alm_core.stages import STAGES
 from tests.small_study import LEARNERS, write_small_study
 

@@ -17,11 +17,11 @@ from alm_core.errors import AlmError
 KINDS: dict[str, str] = {
     "run": "alm_core.jobs.study_runs:run_job",
     "demo": "alm_core.jobs.study_runs:demo_job",
-    "export": "alm_core.export:export_job",
-    "figure": "alm_core.print_map:figure_job",
-    "shap_layers": "alm_core.shap_layers:shap_layers_job",
-    "score_set": "alm_core.feature_set:score_set_job",
-    "bundle": "alm_core.bundle:bundle_job",
+    "export": "alm_core.publishing.export:export_job",
+    "figure": "alm_core.publishing.print_map:figure_job",
+    "shap_layers": "alm_core.publishing.shap_layers:shap_layers_job",
+    "score_set": "alm_core.inspection.feature_set:score_set_job",
+    "bundle": "alm_core.publishing.bundle:bundle_job",
 }
 """Kind: ``"module:function"``."""
 RESUMABLE = ("run", "demo")

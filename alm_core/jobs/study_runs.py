@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alm_core.errors import AlmError, StudyError
+from alm_core.inspection.run_overview import run_overviews
 from alm_core.jobs.pace import TYPICAL_SECONDS, expected_seconds
 from alm_core.jobs.reporter import JobReporter
 from alm_core.jobs.store import Job, list_jobs
-from alm_core.run_overview import run_overviews
 
 DEMO = "active_layer_moisture"
 DEMO_SIZES = ("small", "medium")

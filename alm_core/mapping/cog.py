@@ -22,6 +22,7 @@ from rasterio.windows import Window
 from alm_core.errors import DomainError, GridError, MissingFileError, NodataError, RasterError
 from alm_core.grid import Block, Grid
 from alm_core.mapping.files import whole_file
+from alm_core.mapping.overviews import write_mean_overviews
 
 TILE = 512
 DEFAULT_NODATA = {"float32": float("nan"), "int16": -32768, "uint8": 255}
@@ -152,7 +153,7 @@ def write_cog(
 ) -> CogResult:
     """Write a cloud-optimised GeoTIFF, whole or not at all, with bounded memory.
 
-    The blocks go into a plain tiled GeoTIFF beside the target first; GDAL's COG driver copies that with overviews that
+    The blocks go into a plain tiled GeoTIFF beside the target first; GDAL's COG driver copies that, with overviews that
     leave nodata out. Not for rasters that are changed later: a COG is written once.
 
     Parameters
@@ -220,9 +221,12 @@ def write_cog(
     settings = {"GDAL_NUM_THREADS": str(_threads()), "GDAL_PAM_ENABLED": "NO", "GDAL_CACHEMAX": CACHE_BYTES}
     with whole_file(path, bytes_needed=bytes_needed) as temporary, rasterio.Env(**settings):
         staged = temporary.with_name(f"{temporary.stem}.staged.tif")
-        with rasterio.open(staged, "w", **_staging_profile(grid, count, encoding)) as target:
+        profile = _staging_profile(grid, count, encoding)
+        with rasterio.open(staged, "w", **profile) as target:
             _describe_bands(target, band_names, _texts(units, count), encoding, tags or {})
             cells = _write_blocks(target, blocks, grid, encoding)
+        if resampling == "average":
+            write_mean_overviews(staged, profile, tile=TILE)
         _copy_as_cog(staged, temporary, dtype=dtype, compression=compression, resampling=resampling)
         _read_last_tile(temporary)
     return CogResult(path, path.stat().st_size, tuple(band_names), cells)
@@ -377,7 +381,7 @@ def _copy_as_cog(staged: Path, target: Path, *, dtype: str, compression: str, re
         LEVEL=LEVELS[compression],
         PREDICTOR="FLOATING_POINT" if dtype == "float32" else "STANDARD",
         BLOCKSIZE=TILE,
-        OVERVIEWS="IGNORE_EXISTING",
+        OVERVIEWS="FORCE_USE_EXISTING" if resampling == "average" else "IGNORE_EXISTING",
         OVERVIEW_RESAMPLING=resampling.upper(),
         BIGTIFF="IF_SAFER",
         NUM_THREADS=_threads(),

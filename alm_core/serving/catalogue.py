@@ -13,8 +13,8 @@ from typing import Any
 
 from alm_core.covariates.stack import STACK_FILE, Stack
 from alm_core.errors import AlmError
+from alm_core.palettes import PALETTES, category_colour, is_diverging
 from alm_core.serving.checks import LayerError
-from alm_core.serving.palettes import PALETTES, category_colour, is_diverging
 from alm_core.serving.ranges import classes_of, display_range
 from alm_core.serving.rasters import Raster, header
 from alm_core.workspace import RECORD, Run, read_json

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from alm_core.errors import AlmError, StudyError
 from alm_core.learning.weighting import METHODS
-from alm_core.serving.palettes import PALETTES
+from alm_core.palettes import PALETTES
 
 MAXIMUM_ZOOM = 16
 CURVES = ("none", "regression", "distribution", "zscore", "blend")

@@ -34,7 +34,7 @@ def named_fusion(run: Run, name: str) -> Fusion:
     RequestError
         No such scenario (404), or a run that can't be fused anew.
     """
-    from alm_core.scenario import FOLDER, check_name, load_scenario, scenario_fusion
+    from alm_core.scenarios.scenario import FOLDER, check_name, load_scenario, scenario_fusion
 
     _check_fusable(run)
 
@@ -65,7 +65,7 @@ def live_fusion(run: Run, query: Mapping[str, str]) -> Fusion:
 
 
 def _fit_query(run: Run, given: Mapping[str, str]) -> Fusion:
-    from alm_core.scenario import from_query, scenario_fusion
+    from alm_core.scenarios.scenario import from_query, scenario_fusion
 
     try:
         scenario = from_query(given, run)

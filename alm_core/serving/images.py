@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from alm_core.serving.palettes import category_colour, colours, rgb
+from alm_core.palettes import category_colour, colours, rgb
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LEVELS = 254
@@ -26,7 +26,7 @@ OTHER_CLASS = "#B9C0C7"
 def codes(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Numbers as codes, uint8: 0 where missing, 1 at `low` and below, 255 at `high` and above, rounded between.
 
-    Code c is drawn in colour c of the palette (`alm_core.serving.palettes.colours`).
+    Code c is drawn in colour c of the palette (`alm_core.palettes.colours`).
 
     Examples
     --------

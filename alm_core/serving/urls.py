@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from alm_core.palettes import PALETTES
 from alm_core.serving.catalogue import Layer, find_layer, learners
 from alm_core.serving.fusing import FUSED_LAYERS, STUDY
 from alm_core.serving.hillshade import elevation_raster
 from alm_core.serving.members import CODES, member_raster
-from alm_core.serving.palettes import PALETTES
 from alm_core.workspace import Run
 
 ROOT = "/alm"
@@ -40,7 +40,7 @@ def tile_url(
     layer_id : str
         See `alm_core.serving.catalogue.Layer`.
     palette : str, optional
-        A name of `alm_core.serving.palettes.PALETTES`; default: that of the layer.
+        A name of `alm_core.palettes.PALETTES`; default: that of the layer.
     low, high : float, optional
         Values of the first and the last colour; default: the range of the layer.
     scenario : str, optional
@@ -148,7 +148,7 @@ def layer_version(run: Run, layer: Layer) -> str:
 
 def scenario_version(run: Run, scenario: str) -> str:
     """Changes when a scenario of that name fuses otherwise."""
-    from alm_core.scenario import load_scenario
+    from alm_core.scenarios.scenario import load_scenario
 
     return version(member_raster(run).stamp, _stamp(run.folder / "fusion.json"), load_scenario(run, scenario).key)
 

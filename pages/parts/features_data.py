@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from alm_core.feature_set import FeatureSetScore, SetDifference, compare_sets, list_sets, run_pairs
+from alm_core.inspection.feature_set import FeatureSetScore, SetDifference, compare_sets, list_sets, run_pairs
+from alm_core.inspection.selection_summary import Correlations, read_correlations, read_selection
+from alm_core.inspection.shap_table import ShapTable, interaction_strengths, learner_shap, read_fused_shap
 from alm_core.learning.selection import Selection
-from alm_core.selection_summary import Correlations, read_correlations, read_selection
-from alm_core.shap_table import ShapTable, interaction_strengths, learner_shap, read_fused_shap
 from alm_core.workspace import Run, read_json
 
 FUSED = "fused"

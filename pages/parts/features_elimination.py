@@ -7,9 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from alm_core.inspection.selection_summary import FUSED, Correlations, choice_stability, elimination_paths, path_steps
 from alm_core.learning.selection import Selection
-from alm_core.selection_summary import FUSED, Correlations, choice_stability, elimination_paths, path_steps
-from alm_core.serving.palettes import colours
+from alm_core.palettes import colours
 from pages.parts.charts import COLOURS, learner_colour, show
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box, label, learner_label, scheme_label

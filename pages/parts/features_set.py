@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from alm_core.errors import AlmError
-from alm_core.feature_set import FeatureSetScore, chosen_set, default_schemes, delete_set, load_set, set_key
+from alm_core.inspection.feature_set import FeatureSetScore, chosen_set, default_schemes, delete_set, load_set, set_key
 from alm_core.jobs import submit
 from pages.parts.charts import CATEGORY_COLOURS, COLOURS, show
 from pages.parts.features_data import covariate_names, difference, kept_sets

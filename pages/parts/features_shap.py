@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from alm_core.errors import AlmError
-from alm_core.serving.palettes import colours
-from alm_core.shap_table import REST, ShapTable, explainable_learners
+from alm_core.inspection.shap_table import REST, ShapTable, explainable_learners
+from alm_core.palettes import colours
 from pages.parts.charts import CATEGORY_COLOURS, COLOURS, axis_title, show
 from pages.parts.columns import narrow_columns
 from pages.parts.features_data import FUSED, load_shap, load_strengths

@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from alm_core.errors import AlmError
-from alm_core.scenario import DEFAULT, Scenario, default_scenario, delete_scenario, list_scenarios, save_scenario
-from alm_core.studio import compare
+from alm_core.scenarios.scenario import DEFAULT, Scenario, default_scenario, delete_scenario, list_scenarios, save_scenario
+from alm_core.scenarios.studio import compare
 from alm_core.workspace import Run
 from pages.parts.frame import Page, label, learner_label, metric_label, run_key
 from pages.parts.fusion_component import LIVE, places

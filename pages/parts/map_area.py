@@ -15,10 +15,10 @@ import streamlit as st
 
 from alm_core.covariates.stack import Stack
 from alm_core.errors import AlmError
+from alm_core.inspection.water import METRES, VOLUMETRIC_UNITS, Thickness
+from alm_core.inspection.zonal import AreaSummary, summarise
 from alm_core.mapping.area import Area, make_area, read_area
-from alm_core.water import METRES, VOLUMETRIC_UNITS, Thickness
 from alm_core.workspace import Run
-from alm_core.zonal import AreaSummary, summarise
 from pages.parts.charts import COLOURS, axis_title, show
 from pages.parts.frame import Page, help_box
 from pages.parts.map_export import export_part

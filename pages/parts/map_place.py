@@ -16,8 +16,8 @@ import streamlit as st
 
 from alm_core.covariates.samples import Samples
 from alm_core.errors import AlmError
-from alm_core.query import PixelAnswer, ask
-from alm_core.scenario import load_scenario
+from alm_core.inspection.query import PixelAnswer, ask
+from alm_core.scenarios.scenario import load_scenario
 from alm_core.workspace import Run
 from pages.parts.charts import COLOURS, axis_title, learner_colour, show
 from pages.parts.frame import Page, help_box, learner_label

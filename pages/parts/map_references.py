@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from alm_core.errors import AlmError
-from alm_core.references import Comparison, Reference, add_reference, compare, delete_reference, list_references
+from alm_core.publishing.references import Comparison, Reference, add_reference, compare, delete_reference, list_references
 from alm_core.workspace import Run
 from pages.parts.frame import Page
 from pages.parts.map_layers import LayerView

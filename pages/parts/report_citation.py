@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from alm_core.citation import SOFTWARE, Citation, cite
-from alm_core.provenance import created, software_version
+from alm_core.publishing.citation import SOFTWARE, Citation, cite
+from alm_core.publishing.provenance import created, software_version
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page
 

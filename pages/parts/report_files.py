@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from alm_core.bundle import bundle_size, bundle_version, table_csv
 from alm_core.jobs import Job, find_job, list_jobs, submit
 from alm_core.jobs.kinds import JobError
 from alm_core.mapping.files import readable_bytes
-from alm_core.provenance import study_toml
+from alm_core.publishing.bundle import bundle_size, bundle_version, table_csv
+from alm_core.publishing.provenance import study_toml
+from alm_core.publishing.stac_hints import Hint, stac_hints
 from alm_core.serving.urls import card_url, download_url
-from alm_core.stac_hints import Hint, stac_hints
 from alm_core.workspace import read_json
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, run_key, workspace

@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from alm_core.errors import AlmError
-from alm_core.provenance import Provenance, provenance, study_toml
-from alm_core.scenario import Scenario, list_scenarios
+from alm_core.publishing.provenance import Provenance, provenance, study_toml
+from alm_core.scenarios.scenario import Scenario, list_scenarios
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, label, learner_label
 from pages.parts.numbers import fixed, number

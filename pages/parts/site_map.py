@@ -16,9 +16,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from alm_core.palettes import category_colour, colours
 from alm_core.serving import urls
 from alm_core.serving.hillshade import run_bounds
-from alm_core.serving.palettes import category_colour, colours
 from alm_core.workspace import Run
 from pages.parts.charts import COLOURS, CONFIG, DIVERGING, axis_title
 from pages.parts.frame import ROOT, Page
@@ -51,7 +51,7 @@ class Colouring:
     unit : str
     kind : {"sequential", "diverging", "category"}
     palette : str
-        Of `alm_core.serving.palettes`, for numbers from low to high.
+        Of `alm_core.palettes`, for numbers from low to high.
     names : mapping
         Display name of each category, in the order of the legend; categories that it lacks show as they are.
     colours : mapping

@@ -10,9 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from alm_core.screening_preview import ScreeningBasis
+from alm_core.inspection.screening_preview import ScreeningBasis
+from alm_core.inspection.site_summary import UNKNOWN, group_labels, value_histogram
 from alm_core.serving.hillshade import elevation_name
-from alm_core.site_summary import UNKNOWN, group_labels, value_histogram
 from pages.parts.charts import CATEGORY_COLOURS, COLOURS, axis_title, show
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from alm_core.inspection.screening_preview import ScreeningBasis, ScreeningPreview, preview_screening, read_basis, site_numbers
+from alm_core.inspection.site_profile import ProfileBasis, SiteProfile, profile_site, read_profile_basis
 from alm_core.options import ScreeningOptions
-from alm_core.screening_preview import ScreeningBasis, ScreeningPreview, preview_screening, read_basis, site_numbers
-from alm_core.site_profile import ProfileBasis, SiteProfile, profile_site, read_profile_basis
 from alm_core.study_editing import read_screening
 from alm_core.workspace import Run
 from pages.parts.frame import Page

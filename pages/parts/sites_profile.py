@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from alm_core.site_profile import SiteProfile
+from alm_core.inspection.site_profile import SiteProfile
 from pages.parts.charts import COLOURS, axis_title, show
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, label, scheme_label

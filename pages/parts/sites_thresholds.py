@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from alm_core.screening_preview import ScreeningBasis, threshold_range
+from alm_core.inspection.screening_preview import ScreeningBasis, threshold_range
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, run_key
 

@@ -6,8 +6,8 @@ from html import escape
 
 import streamlit as st
 
+from alm_core.inspection.run_overview import RunOverview, Score, run_overviews
 from alm_core.jobs.study_runs import running_studies
-from alm_core.run_overview import RunOverview, Score, run_overviews
 from alm_core.serving.urls import card_url, thumbnail_url
 from alm_core.workspace import Run
 from pages.parts.durations import moment

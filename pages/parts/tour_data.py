@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from alm_core import tour
 from alm_core.diagnostics.distances import ground_distances
+from alm_core.inspection import tour
 from alm_core.learning.metrics import BiasCurves
 from alm_core.mapping.figures import Preview, read_preview
 from alm_core.workspace import Run

@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from alm_core.diagnostics.classes import class_name
+from alm_core.inspection.tour import Place
 from alm_core.learning.metrics import BiasCurves
-from alm_core.serving.palettes import colours
-from alm_core.tour import Place
+from alm_core.palettes import colours
 from pages.parts.charts import CATEGORY_COLOURS, COLOURS, CONFIG, axis_title
 from pages.parts.frame import Page
 from pages.parts.numbers import number, percent

@@ -17,8 +17,8 @@ from alm_core.learning.bias import fit_correction
 from alm_core.learning.curves import Curve
 from alm_core.learning.fusion import Fusion, fit_fusion
 from alm_core.learning.metrics import bias_curves, frontier, regression_scores
-from alm_core.scenario import CORRECTIONS, default_scenario
-from alm_core.studio import PRESETS, histograms, studio, studio_data, studio_schemes
+from alm_core.scenarios.scenario import CORRECTIONS, default_scenario
+from alm_core.scenarios.studio import PRESETS, histograms, studio, studio_data, studio_schemes
 
 MODULE = Path(__file__).resolve().parents[2] / "assets" / "browser" / "fusion.js"
 CHROMIUM = "/usr/bin/chromium"

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alm_core.scenario import DEFAULT, Scenario, load_scenario, scenario_fusion
+from alm_core.palettes import colours
+from alm_core.scenarios.scenario import DEFAULT, Scenario, load_scenario, scenario_fusion
+from alm_core.scenarios.studio import studio
 from alm_core.serving.catalogue import Layer, find_layer
 from alm_core.serving.members import member_codes, member_tile
-from alm_core.serving.palettes import colours
-from alm_core.studio import studio
 from alm_core.workspace import Run, list_runs
 
 READY = "window.__alm_fusion && document.querySelector('.alm-fusion[data-loaded]')"

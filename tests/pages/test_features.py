@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from alm_core.feature_set import FeatureSetScore, chosen_set, load_set, run_pairs, save_set
+from alm_core.inspection.feature_set import FeatureSetScore, chosen_set, load_set, run_pairs, save_set
 from alm_core.workspace import Run
 from pages.parts import features_set
 from tests.pages.support import check_clean, open_app, texts

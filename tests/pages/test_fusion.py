@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from alm_core.errors import StudyError
-from alm_core.scenario import Scenario, default_scenario, list_scenarios, save_scenario
+from alm_core.scenarios.scenario import Scenario, default_scenario, list_scenarios, save_scenario
 from alm_core.workspace import Run
 from pages.parts.fusion_component import places, read_choice, to_choice
 from tests.pages.support import check_clean, open_app, texts

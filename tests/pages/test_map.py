@@ -18,14 +18,14 @@ import rasterio
 from streamlit.testing.v1 import AppTest
 
 from alm_core.errors import RasterError
-from alm_core.export import export_csv
+from alm_core.inspection.query import ask
+from alm_core.inspection.zonal import summarise
 from alm_core.pipeline import run as run_study
-from alm_core.query import ask
-from alm_core.references import compare
-from alm_core.scenario import Scenario, save_scenario
+from alm_core.publishing.export import export_csv
+from alm_core.publishing.references import compare
+from alm_core.scenarios.scenario import Scenario, save_scenario
 from alm_core.serving import catalogue
 from alm_core.workspace import Run
-from alm_core.zonal import summarise
 from pages.parts import map_area, map_export, map_layers, map_place, map_references
 from pages.parts.frame import Page, read_options
 from pages.parts.map_layers import tick_texts

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from alm_core.bundle import bundle_version, write_bundle
-from alm_core.citation import cite
 from alm_core.jobs import list_jobs
 from alm_core.jobs.store import JobState
+from alm_core.publishing.bundle import bundle_version, write_bundle
+from alm_core.publishing.citation import cite
 from alm_core.workspace import Run, write_json
 from pages.parts import report_files
 from tests.pages.plain_run import copied, unfinished

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from alm_core import tour
+from alm_core.inspection import tour
 from alm_core.workspace import Run, write_json
 from pages.parts.numbers import percent
 from tests.pages.plain_run import copied, unfinished, without_uncertainty

@@ -13,10 +13,10 @@ import pytest
 from alm_core.covariates.stack import Stack
 from alm_core.grid import Grid
 from alm_core.mapping.cog import write_cog
+from alm_core.palettes import PALETTES
 from alm_core.serving import ranges
 from alm_core.serving.catalogue import find_layer, layers
 from alm_core.serving.checks import LayerError
-from alm_core.serving.palettes import PALETTES
 from alm_core.serving.rasters import Raster
 from tests.rasters import read_raster, write_raster
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from alm_core.palettes import colours
 from alm_core.serving.images import class_codes, codes, empty_png, palette_chunks, plain_chunks, png
-from alm_core.serving.palettes import colours
 from tests.serving.pictures import rgba
 
 

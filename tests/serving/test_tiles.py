@@ -12,10 +12,10 @@ import rasterio
 from alm_core.grid import Grid
 from alm_core.learning.fusion import Fusion
 from alm_core.mapping.cog import write_cog
-from alm_core.scenario import Scenario, save_scenario, scenario_fusion
+from alm_core.palettes import colours, rgb
+from alm_core.scenarios.scenario import Scenario, save_scenario, scenario_fusion
 from alm_core.serving.catalogue import find_layer, layers
 from alm_core.serving.images import codes
-from alm_core.serving.palettes import colours, rgb
 from alm_core.serving.urls import live_url, tile_url
 from alm_core.workspace import Run
 from tests.serving.conftest import client_of

@@ -1,0 +1,1 @@
+"""What leaves a run: clipped rasters, figures, tables, citations, one zip; and published maps to compare with."""
