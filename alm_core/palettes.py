@@ -23,6 +23,17 @@ REVERSED = ("lapaz_r", "davos_r", "oslo_r", "bamako_r", "lajolla_r", "turku_r", 
 PALETTES = (*SEQUENTIAL, *DIVERGING, *REVERSED)
 """Every name that `colours` knows; a name with _r runs the other way."""
 
+UNIT_PALETTES = {
+    "degc": "thermal",
+    "k": "thermal",
+    "c": "thermal",
+    "m3 m-3": "deep",
+    "%": "deep",
+    "cm": "lapaz_r",
+    "m": "lapaz_r",
+}
+"""What a quantity is drawn in, by its unit, on every page and in every figure."""
+
 SIZE = 256
 CATEGORIES = (
     "#0072B2",
@@ -142,3 +153,8 @@ def _package(name: str) -> Path:
     if found is None or found.origin is None:
         raise ModuleNotFoundError(f"The package {name}, which holds colour tables, is not installed: see requirements.txt.")
     return Path(found.origin).parent
+
+
+def unit_palette(unit: str) -> str:
+    """The palette of a quantity, by its unit: dry to wet, cold to warm, shallow to deep."""
+    return UNIT_PALETTES.get(unit.strip().lower(), "batlow")

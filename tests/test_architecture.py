@@ -10,7 +10,7 @@ import pytest
 CORE = Path(__file__).resolve().parents[1] / "alm_core"
 MODULES = sorted(CORE.rglob("*.py"))
 ROOMS = ["sites", "covariates", "trees", "learning", "mapping"]
-FREE = {"errors", "grid", "progress", "workspace"}
+FREE = {"errors", "grid", "palettes", "progress", "workspace"}
 
 
 def imports(path: Path) -> set[str]:

@@ -1,6 +1,6 @@
 """Figures of a finished map as PNG bytes, small enough to live inside a page.
 
-Colours are safe for colour-blind readers: viridis and cividis for numbers, the palette of Okabe and Ito for categories.
+Colours are safe for colour-blind readers: `alm_core.palettes` for numbers, the palette of Okabe and Ito for categories.
 Rasters are read decimated through their overviews, so a figure of a plateau costs no more than one of a valley.
 """
 
@@ -19,6 +19,7 @@ from rasterio.enums import Resampling
 from alm_core.grid import Grid
 from alm_core.mapping.cog import open_raster
 from alm_core.mapping.html import unit_text
+from alm_core.palettes import colours, unit_palette
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE, YELLOW, GREY = (
     "#0072B2",
@@ -89,7 +90,7 @@ def map_figure(
     outside: np.ndarray | None = None,
     places: tuple[np.ndarray, np.ndarray] | None = None,
     classes: Mapping[str, str] | None = None,
-    palette: str = "viridis",
+    palette: str | None = None,
     width: float = 9.0,
 ) -> bytes:
     """Draw a layer with a legend in its unit, the sites, and a hatch where it should not be trusted.
@@ -106,7 +107,7 @@ def map_figure(
     classes : mapping, optional
         Code to label, for a class map.
     palette : str
-        Matplotlib colour map of numbers.
+        A name of `alm_core.palettes.PALETTES` for numbers; default: that of the unit, as on the pages.
     width : float
         Inches.
 
@@ -228,13 +229,16 @@ def _plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _draw_numbers(figure: Any, axes: Any, layer: Preview, label: str, palette: str) -> list[Any]:
+def _draw_numbers(figure: Any, axes: Any, layer: Preview, label: str, palette: str | None) -> list[Any]:
+    from matplotlib.colors import ListedColormap
+
     finite = layer.values[np.isfinite(layer.values)]
     low, high = np.percentile(finite, STRETCH) if finite.size else (0.0, 1.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
+    shades = ListedColormap(colours(palette or unit_palette(layer.unit)) / 255)
     image = axes.imshow(
-        layer.values, extent=layer.extent, cmap=palette, vmin=low, vmax=high, interpolation="nearest", origin="upper", zorder=1
+        layer.values, extent=layer.extent, cmap=shades, vmin=low, vmax=high, interpolation="nearest", origin="upper", zorder=1
     )
     extend = "neither"
     if finite.size:

@@ -229,7 +229,7 @@ def _fitted_box(aspect: float, left: float, width: float, height: float) -> tupl
 
 def _draw_titles(figure: Any, sheet: PrintSheet) -> None:
     figure.text(LEFT, 0.965, _fitted(sheet.title, 92), fontsize=15, fontweight="bold", color=INK, va="top")
-    figure.text(LEFT, 0.923, _fitted(sheet.subtitle, 150), fontsize=9.5, color=QUIET, va="top")
+    figure.text(LEFT, 0.923, _fitted(sheet.subtitle, 165), fontsize=9.5, color=QUIET, va="top")
     figure.text(LEFT, 0.018, _wrapped(sheet.source, 240, 2), fontsize=6.5, color=QUIET, va="bottom", linespacing=1.35)
 
 
@@ -357,7 +357,7 @@ def _draw_legend(figure: Any, layer: PrintLayer, sheet: PrintSheet, projection: 
     keys = places.keys
     if layer.classes:
         rows = _class_keys(figure, layer, places)
-        keys = (keys[0], places.classes[1] - 0.031 * (rows + 2)) if places.beside else keys
+        keys = (keys[0], places.classes[1] - 0.0235 * (rows + 2)) if places.beside else keys
     else:
         _colour_bar(figure, layer, places.bar)
     _draw_keys(figure, layer, sheet, keys)

@@ -13,7 +13,7 @@ from typing import Any
 
 from alm_core.covariates.stack import STACK_FILE, Stack
 from alm_core.errors import AlmError
-from alm_core.palettes import PALETTES, category_colour, is_diverging
+from alm_core.palettes import PALETTES, category_colour, is_diverging, unit_palette
 from alm_core.serving.checks import LayerError
 from alm_core.serving.ranges import classes_of, display_range
 from alm_core.serving.rasters import Raster, header
@@ -23,15 +23,6 @@ LOG = logging.getLogger(__name__)
 REFERENCES = "references"
 REFERENCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 INSIDE_CLASSES = {0: "outside", 1: "inside"}
-UNIT_PALETTES = {
-    "degc": "thermal",
-    "k": "thermal",
-    "c": "thermal",
-    "m3 m-3": "deep",
-    "%": "deep",
-    "cm": "lapaz_r",
-    "m": "lapaz_r",
-}
 GROUP_PALETTES = {"terrain": "bamako", "soil": "turku_r", "vegetation": "speed", "climate": "thermal", "radar": "davos"}
 
 
@@ -323,11 +314,6 @@ def _reference(file: Path, description: Path) -> Layer:
         labels = {int(number): str(label) for number, label in (said.get("classes") or {}).items()}
         kind, classes = "category", labels or {number: str(number) for number in classes_of(raster, 1)}
     return Layer(f"reference:{file.stem}", "references", file, 1, str(said["name"]), unit, kind, palette, classes)
-
-
-def unit_palette(unit: str) -> str:
-    """The palette of a quantity, by its unit: dry to wet, cold to warm, shallow to deep."""
-    return UNIT_PALETTES.get(unit.strip().lower(), "batlow")
 
 
 def covariate_palette(name: str, group: str, unit: str) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 import streamlit as st
 
-from alm_core import palettes, urls
+from alm_core import palettes
 from alm_core.errors import StudyError
 from alm_core.grid import Grid
 from alm_core.mapping.cog import open_raster
 from alm_core.scenarios.scenario import CORRECTIONS, DEFAULT, Scenario, default_scenario
 from alm_core.scenarios.studio import PRESETS, studio_data
+from alm_core.serving import urls
 from alm_core.serving.catalogue import find_layer
 from alm_core.serving.members import member_codes
 from alm_core.stages.data import geographic_bounds

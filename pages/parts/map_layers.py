@@ -10,8 +10,9 @@ from typing import Any
 
 import streamlit as st
 
-from alm_core import palettes, urls
+from alm_core import palettes
 from alm_core.scenarios.scenario import DEFAULT, list_scenarios, obstacle
+from alm_core.serving import urls
 from alm_core.serving.catalogue import Layer, layers
 from alm_core.workspace import Run
 from pages.parts.frame import Page, layer_label

@@ -16,7 +16,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from alm_core.palettes import category_colour, colours
+from alm_core.palettes import category_colour, colours, unit_palette
 from alm_core.serving import urls
 from alm_core.serving.hillshade import run_bounds
 from alm_core.workspace import Run
@@ -26,7 +26,6 @@ from pages.parts.numbers import number, unit_text
 
 LAKES = ROOT / "assets" / "vectors" / "lakes.geojson"
 LAKE_COLOUR = "rgba(86, 148, 196, 0.75)"
-VALUE_PALETTE = "viridis_r"
 PALETTE_STEPS = 16
 SMALLEST_LAKE = 1 / 400
 """Of the width of the map: smaller lakes would be a pixel or two."""
@@ -51,7 +50,7 @@ class Colouring:
     unit : str
     kind : {"sequential", "diverging", "category"}
     palette : str
-        Of `alm_core.palettes`, for numbers from low to high.
+        Of `alm_core.palettes`, for numbers from low to high; empty: that of the unit.
     names : mapping
         Display name of each category, in the order of the legend; categories that it lacks show as they are.
     colours : mapping
@@ -66,7 +65,7 @@ class Colouring:
     label: str
     unit: str = ""
     kind: str = "sequential"
-    palette: str = VALUE_PALETTE
+    palette: str = ""
     names: Mapping[str, str] | None = None
     colours: Mapping[str, str] | None = None
     limit: float | None = None
@@ -299,7 +298,7 @@ def colour_range(values: np.ndarray, colour: Colouring) -> tuple[float, float, l
     if colour.kind == "diverging":
         limit = colour.limit or (float(np.abs(known).max()) if len(known) else 1.0) or 1.0
         return -limit, limit, list(DIVERGING)
-    table = colours(colour.palette)[np.linspace(0, 255, PALETTE_STEPS).round().astype(int)]
+    table = colours(colour.palette or unit_palette(colour.unit))[np.linspace(0, 255, PALETTE_STEPS).round().astype(int)]
     scale = [(step / (PALETTE_STEPS - 1), f"rgb({red},{green},{blue})") for step, (red, green, blue) in enumerate(table.tolist())]
     if not len(known):
         return 0.0, 1.0, scale

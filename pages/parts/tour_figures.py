@@ -11,11 +11,11 @@ import streamlit as st
 from alm_core.diagnostics.classes import class_name
 from alm_core.inspection.tour import Place
 from alm_core.learning.metrics import BiasCurves
-from alm_core.palettes import colours
+from alm_core.palettes import colours, unit_palette
 from pages.parts.charts import CATEGORY_COLOURS, COLOURS, CONFIG, axis_title
 from pages.parts.frame import Page
 from pages.parts.numbers import number, percent
-from pages.parts.site_map import VALUE_PALETTE, draw_ground, escape, map_bounds, map_box, set_axes
+from pages.parts.site_map import draw_ground, escape, map_bounds, map_box, set_axes
 from pages.parts.tour_data import Layer
 
 PALETTE_STEPS = 16
@@ -44,7 +44,7 @@ def value_map(page: Page, layer: Layer) -> go.Figure:
     """Mapped values over the relief."""
     figure = ground(page)
     low, high = np.nanpercentile(layer.values, STRETCH)
-    table = colours(VALUE_PALETTE)[np.linspace(0, 255, PALETTE_STEPS).round().astype(int)].tolist()
+    table = colours(unit_palette(page.unit))[np.linspace(0, 255, PALETTE_STEPS).round().astype(int)].tolist()
     scale = [(step / (PALETTE_STEPS - 1), f"rgb({red},{green},{blue})") for step, (red, green, blue) in enumerate(table)]
     figure.add_heatmap(
         z=layer.values,

@@ -50,9 +50,8 @@ def test_close_to_those_of_gdal(tmp_path, dtype):
     rows, columns = np.indices(grid.shape)
     field = np.sin(rows / 150) + np.cos(columns / 200)
     field[200:300, 400:700] = np.nan
-    path = write_cog(
-        tmp_path / "a.tif", field, grid, band_names=["a"], dtype=dtype, scale=1.0 if dtype == "float32" else 0.0005
-    ).path
+    scale = 1.0 if dtype == "float32" else 0.0005
+    path = write_cog(tmp_path / "a.tif", field, grid, band_names=["a"], dtype=dtype, scale=scale).path
     plain = tmp_path / "b.tif"
     with open_raster(path) as dataset:
         profile = {**dataset.profile, "driver": "GTiff"}
@@ -67,7 +66,6 @@ def test_close_to_those_of_gdal(tmp_path, dtype):
             a, b = ours.read(1, masked=True), theirs.read(1, masked=True)
             assert a.shape == b.shape
             assert (np.ma.getmaskarray(a) != np.ma.getmaskarray(b)).mean() < 0.003
-            scale = 1.0 if dtype == "float32" else 0.0005
             assert np.abs((a.astype(float) - b) * scale).max() < 0.02
 
 
