@@ -11,7 +11,7 @@ from rasterio.enums import Resampling
 from alm_core.diagnostics.pairs import columns_of, out_of_fold
 from alm_core.errors import SitesError, StudyError
 from alm_core.grid import Grid
-from alm_core.learning.class_metrics import area_adjusted_accuracy, class_scores
+from alm_core.learning.class_metrics import area_adjusted_accuracy, class_labels, class_scores
 from alm_core.learning.validation import FUSED
 from alm_core.mapping.cog import open_raster
 from alm_core.workspace import Run, read_json
@@ -69,7 +69,7 @@ def class_report(run: Run, scheme: str, column: str = FUSED) -> ClassReport:
         raise StudyError(f"{column!r} was not predicted under {scheme}.")
     rows = found.of(scheme)
     everything = found.frame[["observed", *found.learners, FUSED]].to_numpy().ravel()
-    labels = np.unique(everything).tolist()
+    labels = list(class_labels(everything))
     scores = class_scores(rows["observed"].to_numpy(), rows[column].to_numpy(), labels=labels)
     names = tuple(str(label) for label in labels)
     confusion = np.asarray(scores["confusion"])

@@ -83,6 +83,18 @@ def class_scores(y: np.ndarray, prediction: np.ndarray, *, labels: Sequence[Any]
     return scores | probability_scores(y, prediction[keep]) if with_probabilities else scores
 
 
+def class_labels(target: np.ndarray) -> tuple[Any, ...]:
+    """The classes of a study in order; whole numbers are written as such, so that class 1 is not called 1.0.
+
+    Examples
+    --------
+    >>> class_labels(np.array([2.0, 1.0, 2.0]))
+    (1, 2)
+    """
+    found = np.unique(target).tolist()
+    return tuple(int(label) if isinstance(label, float) and label.is_integer() else label for label in found)
+
+
 def class_codes(values: np.ndarray, labels: Sequence[Any]) -> np.ndarray:
     """Place of each value in `labels`; -1 for a missing one (NaN, None, a negative number that is no label).
 

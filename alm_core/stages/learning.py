@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from alm_core.covariates.domain import sample_domain
 from alm_core.covariates.samples import Samples
+from alm_core.learning.class_metrics import class_labels
 from alm_core.learning.folds import Folds, make_folds
 from alm_core.learning.out_of_fold import OutOfFold
 from alm_core.learning.procedure import LearnerSpec, Procedure
@@ -59,18 +58,6 @@ def procedure(context: Context, samples: Samples, *, features: tuple[str, ...] |
         seed=options.study.seed,
         workers=context.workers,
     )
-
-
-def class_labels(target: np.ndarray) -> tuple[Any, ...]:
-    """The classes of a study in order; whole numbers are written as such, so that class 1 is not called 1.0.
-
-    Examples
-    --------
-    >>> class_labels(np.array([2.0, 1.0, 2.0]))
-    (1, 2)
-    """
-    found = np.unique(target).tolist()
-    return tuple(int(label) if isinstance(label, float) and label.is_integer() else label for label in found)
 
 
 def selection_options(options: StudyOptions) -> dict[str, Any]:

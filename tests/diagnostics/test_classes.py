@@ -19,7 +19,7 @@ def test_the_matrix_counts_every_site(class_run):
     assert report.confusion.sum() == len(pairs)
     for row, mapped in enumerate(report.classes):
         for column, reference in enumerate(report.classes):
-            both = (pairs["predicted"].astype(str) == mapped) & (pairs["observed"].astype(str) == reference)
+            both = (pairs["predicted"] == float(mapped)) & (pairs["observed"] == float(reference))
             assert report.confusion[row, column] == both.sum()
 
 
