@@ -11,6 +11,7 @@ import streamlit as st
 
 from alm_core.options import StudyOptions
 from alm_core.workspace import Run, list_runs
+from pages.parts.plain_text import shown_title
 from pages.parts.words import LANGUAGES, TERMS, Words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,8 +85,6 @@ class Page:
     def link(self, name: str, *, label: str | None = None, **parameters: str) -> None:
         """A link to another page of the same run; `parameters` are added to its address."""
         path, icon = PAGES[name]
-        if not (ROOT / path).is_file():
-            return
         query = {key: value for key, value in (("run", run_key(self.run)), ("lang", self.lang)) if value}
         st.page_link(path, label=label or self.c(f"nav.{name}"), icon=icon, query_params=query | parameters)
 
@@ -189,7 +188,7 @@ def run_title(page: Page, run: Run) -> str:
     """How a run is called in the list."""
     record = run.record
     state = "" if run.finished else f" · {page.c('unfinished')}"
-    return f"{record['title'] or record['study']} · {run.id[:6]}{state}"
+    return f"{shown_title(record['title'] or record['study'])} · {run.id[:6]}{state}"
 
 
 def read_options(run: Run | None) -> StudyOptions | None:
