@@ -8,7 +8,14 @@ import threading
 import streamlit as st
 
 # Paid before the first visitor comes. Without streamlit_folium: imported before the server runs, its part registers nowhere.
-SLOW_IMPORTS = ("pages.parts.start_runs", "pages.parts.start_new_study", "leafmap.foliumap", "plotly.express")
+SLOW_IMPORTS = (
+    "pages.parts.start_runs",
+    "pages.parts.start_new_study",
+    "leafmap.foliumap",
+    "plotly.express",
+    "alm_core.inspection.query",
+    "alm_core.scenarios.studio",
+)
 
 
 def warm_up() -> None:

@@ -83,12 +83,16 @@ def click_seconds(visitor: Visitor) -> list[float]:
     box = visitor.page.locator("iframe").first.bounding_box()
     found = []
     for number in range(CLICKS):
-        before = visitor.page.url
+        panel = visitor.page.locator(".st-key-map-panel-body")
+        before = panel.inner_text()
         begun = time.perf_counter()
         visitor.page.mouse.click(box["x"] + box["width"] * (0.35 + 0.05 * number), box["y"] + box["height"] * 0.5)
-        visitor.page.wait_for_function(f"window.location.href !== {before!r}", timeout=20_000)
-        visitor.settle()
+        visitor.page.wait_for_function(
+            "before => document.querySelector('.st-key-map-panel-body').innerText !== before", arg=before, timeout=20_000
+        )
+        visitor.page.wait_for_selector('[data-testid="stStatusWidget"]', state="detached")
         found.append(time.perf_counter() - begun)
+        visitor.settle()
     return found
 
 

@@ -13,9 +13,7 @@ from pathlib import Path
 
 from alm_core import run
 from alm_core.studies import DEMOS
-from benchmarks.common import RESULTS, peak_memory_gb, save
-
-PICTURE = RESULTS.parents[1] / "docs" / "map.png"
+from benchmarks.common import peak_memory_gb, save
 
 
 def main() -> None:
@@ -31,8 +29,6 @@ def main() -> None:
         written = time.monotonic()
         finished = run(study, workspace=folder / "workspace", workers=2)
         seconds = time.monotonic() - written
-        if options.size == "medium":
-            PICTURE.write_bytes(finished.file("map/thumbnail.png").read_bytes())
         metrics, stages = finished.metrics(), finished.record["stages"]
         scores = {
             scheme: {name: columns["fused"][name] for name in ("r2", "rmse", "mae", "sd_ratio")}

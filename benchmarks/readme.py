@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.common import RESULTS
@@ -61,6 +62,34 @@ def real_rows(magt: dict[str, Any] | None, meuse: dict[str, Any] | None) -> list
     return rows
 
 
+def dashboard_rows(
+    pages: dict[str, Any] | None, tiles: dict[str, Any] | None, export: dict[str, Any] | None
+) -> list[tuple[str, str]]:
+    """Rows of the dashboard."""
+    rows = []
+    if pages:
+        repaint = pages["fusion_repaint"]
+        rows += [
+            (
+                "dashboard: first page of a started server / slowest page",
+                f"{pages['first_paint_seconds']:.1f} s / {max(pages['page_paint_seconds'].values()):.1f} s",
+            ),
+            (f"moved weight to repainted map, {repaint['tiles']} tiles, median", f"{repaint['median_shown']:.0f} ms"),
+            ("click on the map to its answer, median", f"{median(pages['click_to_answer_seconds']):.2f} s"),
+            ("slowest rerun of a page", f"{max(pages['rerun_seconds'].values()):.2f} s"),
+        ]
+    if tiles:
+        cold = " / ".join(f"{tiles[f'cold_z{zoom}']['tiles_per_second']:.0f}" for zoom in (6, 8, 10))
+        rows += [
+            ("tiles a second of a 43,990 x 16,790 map, 8 clients, cold at zoom 6 / 8 / 10", cold),
+            ("the same, new weights on decoded members", f"{tiles['new_weights']['tiles_per_second']:.0f}"),
+        ]
+    if export:
+        own = export["cases"]["own"]
+        rows.append(("export of 10 million cells with 6 bands", f"{own['seconds']:.0f} s, {own['peak_memory_gb']:.2f} GB"))
+    return rows
+
+
 def table() -> str:
     """The table, with the machine that made it."""
     rows: list[tuple[str, str]] = []
@@ -68,6 +97,7 @@ def table() -> str:
     if demo:
         rows += demo_rows(demo)
     rows += real_rows(read("magt_north45"), read("meuse_zinc"))
+    rows += dashboard_rows(read("dashboard"), read("tiles"), read("export"))
     noise = read("noise")
     if noise:
         rows.append(

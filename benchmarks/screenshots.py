@@ -14,14 +14,16 @@ from tests.browser.visitor import PAGES, Visitor
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "screens"
 HEIGHT = 1000
-SETTLE_MILLISECONDS = 2500
+PLACES = {"map": {"lon": "92.0", "lat": "34.6"}}
+"""Where the demo has a value, so that the picture shows an answer."""
+SETTLE_MILLISECONDS = 5000
 """Tiles and charts come after the script of a page has ended."""
 
 
 def take(visitor: Visitor, name: str, path: Path, *, language: str, width: int, whole: bool) -> None:
     """Open a page and write its picture."""
     visitor.page.set_viewport_size({"width": width, "height": HEIGHT})
-    visitor.open(name, lang=language)
+    visitor.open(name, lang=language, **PLACES.get(name, {}))
     visitor.page.wait_for_timeout(SETTLE_MILLISECONDS)
     if whole:
         # Streamlit scrolls inside itself, so the window has to be as tall as the content.
