@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,7 +15,9 @@ from alm_core.covariates.stack import Stack
 from alm_core.errors import AlmError
 from alm_core.inspection.water import METRES, VOLUMETRIC_UNITS, Thickness
 from alm_core.inspection.zonal import AreaSummary, summarise
-from alm_core.mapping.area import Area, make_area, read_area
+from alm_core.mapping.area import Area, make_area
+from alm_core.uploads import receive_area
+from alm_core.uploads.limits import AREA_BYTES, MEGABYTE
 from alm_core.workspace import Run
 from pages.parts.charts import COLOURS, axis_title, show
 from pages.parts.frame import Page, help_box
@@ -30,7 +30,7 @@ from pages.parts.plain_text import plain_text
 AREA = "map-area"
 """State: geometry of the area as GeoJSON text, its CRS and whether it was drawn; or the fault of a file."""
 UPLOADED = "map-upload"
-LARGEST_UPLOAD_MB = 64
+LARGEST_UPLOAD_MB = AREA_BYTES // MEGABYTE
 BY_NUMBER = "number"
 
 
@@ -48,19 +48,11 @@ def take_upload() -> None:
     if file is None:
         return
     try:
-        area = area_of_bytes(file.getvalue())
+        area = receive_area(file.getvalue(), file.name)
     except AlmError as fault:
         st.session_state[AREA] = {"fault": str(fault)}
         return
     st.session_state[AREA] = {"shape": shapely.to_geojson(area.geometry), "crs": area.crs, "drawn": False}
-
-
-def area_of_bytes(content: bytes) -> Area:
-    """Read an uploaded area; neither its name nor anything beside it is used."""
-    with tempfile.TemporaryDirectory(prefix="alm-area-") as folder:
-        path = Path(folder) / ("area.gpkg" if content.startswith(b"SQLite format 3") else "area.geojson")
-        path.write_bytes(content)
-        return read_area(path)
 
 
 def clear_area() -> None:

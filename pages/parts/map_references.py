@@ -10,6 +10,7 @@ import streamlit as st
 
 from alm_core.errors import AlmError
 from alm_core.publishing.references import Comparison, Reference, add_reference, compare, delete_reference, list_references
+from alm_core.uploads.raster import receive_raster
 from alm_core.workspace import Run
 from pages.parts.frame import Page
 from pages.parts.map_layers import LayerView
@@ -117,9 +118,7 @@ def take_reference(page: Page) -> None:
 def keep_bytes(run: Run, content: bytes, **values: Any) -> Reference:
     """Keep an uploaded raster; neither its name nor anything beside it is used."""
     with tempfile.TemporaryDirectory(prefix="alm-reference-") as folder:
-        path = Path(folder) / "reference.tif"
-        path.write_bytes(content)
-        return add_reference(run, path, **values)
+        return add_reference(run, receive_raster(content, "reference.tif", Path(folder)), **values)
 
 
 def remove(run: Run, id: str) -> None:
