@@ -33,7 +33,7 @@ lint: setup
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-verify: setup
+verify: headless
 	$(BIN)/python -m benchmarks.acceptance
 
 clean:

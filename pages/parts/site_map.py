@@ -218,8 +218,15 @@ def draw_ground(figure: go.Figure, run: Run, bounds: tuple[float, float, float, 
     longitude, latitude = lake_lines(bounds)
     if len(longitude):
         figure.add_scatter(
-            x=longitude, y=latitude, mode="lines", fill="toself", fillcolor=LAKE_COLOUR, line={"width": 0}, hoverinfo="skip",
-        )  # fmt: skip
+            x=longitude,
+            y=latitude,
+            mode="lines",
+            fill="toself",
+            fillcolor=LAKE_COLOUR,
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+        )
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)

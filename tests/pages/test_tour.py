@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -100,3 +101,14 @@ def test_an_unfinished_run_waits_for_its_map(dashboard_run, tmp_path, monkeypatc
     app = open_app(PAGE, unfinished(dashboard_run, tmp_path, after="models"), monkeypatch)
     check_clean(app)
     assert "map/fused.tif" in texts(app)
+
+
+@pytest.mark.parametrize("step", ["1", "2", "6"])
+def test_every_entry_of_a_legend_has_a_name(dashboard_run, monkeypatch, step):
+    """The ground below the data is no entry."""
+    app = open_app("pages/7_Tour.py", dashboard_run, monkeypatch, step=step)
+    figures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    assert figures
+    for figure in figures:
+        shown = [trace for trace in figure["data"] if trace.get("showlegend", True) and trace["type"] == "scatter"]
+        assert len(shown) < 2 or all(trace.get("name") for trace in shown)
