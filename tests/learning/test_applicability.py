@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pandas as pd
@@ -202,16 +201,6 @@ def test_columns_are_taken_by_name(sample):
     assert np.array_equal(area.predict(frame[list("lkjihgfedcba")]).density, area.predict(sample).density)
     with pytest.raises(DomainError, match="covariates a are not"):
         area.predict(frame.drop(columns="a"))
-
-
-def test_a_block_is_fast(sample):
-    """512 x 512 pixels, 342 sites, 12 covariates; the bar is loose, for busy machines."""
-    area = fit_applicability(sample)
-    new = np.random.default_rng(1).normal(size=(262_144, 12)).astype(np.float32)
-    area.predict(new[:10])
-    start = time.process_time()
-    area.predict(new)
-    assert time.process_time() - start < 2.0
 
 
 def test_threshold_is_capped_at_the_largest():

