@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from alm_core.inspection.feature_set import FeatureSetScore, SetDifference, compare_sets, list_sets, run_pairs
+from alm_core.inspection.feature_set import FeatureSetScore, SetDifference, compare_sets, list_sets
 from alm_core.inspection.selection_summary import Correlations, read_correlations, read_selection
 from alm_core.inspection.shap_table import ShapTable, interaction_strengths, learner_shap, read_fused_shap
 from alm_core.learning.selection import Selection
@@ -57,12 +57,6 @@ def kept_sets(run: Run) -> tuple[FeatureSetScore, ...]:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _sets(folder: str, stamps: tuple[Any, ...]) -> tuple[FeatureSetScore, ...]:
     return list_sets(Run.open(folder))
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def own_pairs(folder: str) -> pd.DataFrame:
-    """The run's own out-of-fold predictions; read-only."""
-    return run_pairs(Run.open(folder))
 
 
 def difference(first: FeatureSetScore, reference: FeatureSetScore, scheme: str) -> SetDifference | None:

@@ -17,7 +17,6 @@ import pytest
 import rasterio
 from streamlit.testing.v1 import AppTest
 
-from alm_core.errors import AlmError
 from alm_core.inspection.query import ask
 from alm_core.inspection.zonal import summarise
 from alm_core.pipeline import run as run_study
@@ -26,6 +25,7 @@ from alm_core.publishing.references import compare
 from alm_core.scenarios.scenario import Scenario, save_scenario
 from alm_core.serving import catalogue
 from alm_core.uploads import receive_area
+from alm_core.uploads.faults import UploadError
 from alm_core.workspace import Run
 from pages.parts import map_area, map_export, map_layers, map_place, map_references
 from pages.parts.frame import Page, read_options
@@ -224,7 +224,7 @@ def test_drawings_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_an_upload_that_is_no_area_is_refused(content: bytes, said: str) -> None:
     """A VRT in disguise, another database, a point, nothing: a clear message each time."""
-    with pytest.raises(AlmError, match=said):
+    with pytest.raises(UploadError, match=said):
         receive_area(content, "area.geojson")
 
 
@@ -297,7 +297,7 @@ def test_a_published_map_becomes_a_layer_with_its_agreement(writable_run: Run, m
 def test_a_published_map_that_is_no_geotiff_is_refused(writable_run: Run) -> None:
     """A VRT that calls itself a GeoTIFF reads nothing and leaves nothing."""
     vrt = b'<VRTDataset rasterXSize="2" rasterYSize="2"><VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
-    with pytest.raises(AlmError):
+    with pytest.raises(UploadError):
         map_references.keep_bytes(writable_run, vrt, name="x")
     assert not list(writable_run.folder.parent.glob("references/*.tif"))
 
