@@ -142,6 +142,16 @@ class Applicability:
             nearest_and_count(placed, columns, self.mean_distance, self.threshold, dissimilarity[part], density[part])
         return ApplicabilityPrediction(dissimilarity, density, dissimilarity <= self.threshold, self.threshold)
 
+    def predict_block(self, values: np.ndarray, valid: np.ndarray) -> ApplicabilityPrediction:
+        """Applicability of the valid cells of a block of the map, in row-major order; the same numbers as `predict`.
+
+        Parameters
+        ----------
+        values : ndarray, float32 ``[covariate, row, column]``
+        valid : ndarray, bool ``[row, column]``
+        """
+        return self.predict(np.ascontiguousarray(values[:, valid].T))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values (None for NaN); `from_dict` gives the same predictions bit for bit."""
         return {

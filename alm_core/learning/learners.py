@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from alm_core.errors import LearnerError
+from alm_core.trees.ensemble import TreeEnsemble
 
 TASKS = ("regression", "classification")
 
@@ -158,6 +159,24 @@ class Learner:
             else:
                 raw = np.asarray(self.estimator.predict_proba(features), dtype=np.float64)
         return raw.reshape(-1) if self.task == "regression" else self._all_classes(raw)
+
+    def predict_block(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Predict the valid cells of a block of the map, ``[cell]`` or ``[cell, class]`` in row-major order.
+
+        Parameters
+        ----------
+        values : ndarray, float32 ``[covariate, row, column]``
+        valid : ndarray, bool ``[row, column]``
+
+        Raises
+        ------
+        LearnerError
+            As `predict`.
+        """
+        if not (self.fitted_ and isinstance(self.estimator, TreeEnsemble)):
+            return self.predict(np.ascontiguousarray(values[:, valid].T))
+        found = self.estimator.predict_block(values, valid)
+        return found if self.task == "regression" else self._all_classes(found)
 
     def _all_classes(self, probabilities: np.ndarray) -> np.ndarray:
         """Give declared classes that the training part never held a column of zeros."""

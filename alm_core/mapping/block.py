@@ -20,8 +20,8 @@ class Predictor(Protocol):
 
     name: str
 
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """``[n, covariate]`` float32 to ``[n]``, or ``[n, class]`` probabilities."""
+    def predict_block(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """``[covariate, row, column]`` float32 to the valid cells in row-major order: ``[n]``, or ``[n, class]``."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ def predict_block(
     --------
     >>> class Double:
     ...     name = "double"
-    ...     def predict(self, features):
-    ...         return 2.0 * features[:, 0]
+    ...     def predict_block(self, values, valid):
+    ...         return 2.0 * values[0, valid]
     >>> class First:
     ...     def predict(self, members, *, residual=None):
     ...         from types import SimpleNamespace
@@ -168,13 +168,13 @@ def predict_block(
     if not valid.any():
         return empty_prediction(mask.shape, len(predictors), classes, MapCounts(**counts))
     features = np.ascontiguousarray(values[:, valid].T)
-    members = np.stack([_member(predictor, features, classes) for predictor in predictors])
+    members = np.stack([_member(predictor, values, valid, classes) for predictor in predictors])
     places = _places(valid, x, y) if residual is not None else None
     if class_codes is None:
         found = _regression(members, features, fusion, residual, places)
     else:
         found = _classification(members, fusion, class_codes)
-    found |= _trust(features, applicability)
+    found |= _trust(values, valid, applicability)
     mapped = np.isfinite(found["value"])
     counts |= {
         "mapped": int(mapped.sum()),
@@ -204,13 +204,14 @@ def empty_prediction(shape: tuple[int, int], learners: int, classes: int, counts
     )
 
 
-def _member(predictor: Predictor, features: np.ndarray, classes: int) -> np.ndarray:
+def _member(predictor: Predictor, values: np.ndarray, valid: np.ndarray, classes: int) -> np.ndarray:
     """Predictions of one member as ``[n]`` or ``[class, n]`` float64."""
-    found = np.asarray(predictor.predict(features), float)
-    expected = (len(features), classes) if classes else (len(features),)
+    found = np.asarray(predictor.predict_block(values, valid), float)
+    count = int(valid.sum())
+    expected = (count, classes) if classes else (count,)
     if found.shape != expected:
         raise LearnerError(
-            f"{predictor.name} gave predictions of shape {found.shape} for {len(features)} cells; {expected} was expected. "
+            f"{predictor.name} gave predictions of shape {found.shape} for {count} cells; {expected} was expected. "
             "Check that it was trained for the task of the study."
         )
     return found.T
@@ -264,11 +265,11 @@ def _classification(members: np.ndarray, fusion: Any, class_codes: Sequence[int]
     }
 
 
-def _trust(features: np.ndarray, applicability: Any | None) -> dict[str, np.ndarray]:
+def _trust(values: np.ndarray, valid: np.ndarray, applicability: Any | None) -> dict[str, np.ndarray]:
     if applicability is None:
-        nothing = np.full(len(features), np.nan)
+        nothing = np.full(int(valid.sum()), np.nan)
         return {"dissimilarity": nothing, "density": nothing, "inside": nothing}
-    found = applicability.predict(features)
+    found = applicability.predict_block(values, valid)
     return {"dissimilarity": found.dissimilarity, "density": found.density, "inside": found.inside}
 
 

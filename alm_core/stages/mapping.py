@@ -131,9 +131,9 @@ class Member:
         self.learner = learner
         self.classes = classes
 
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """Values, or probabilities over all classes of the study."""
-        return self.learner.predict(features)
+    def predict_block(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Values, or probabilities over all classes of the study, of the valid cells of a block."""
+        return self.learner.predict_block(values, valid)
 
 
 def load_members(context: Context, samples: Samples) -> list[Member]:

@@ -24,10 +24,14 @@ class Linear:
     weights: tuple[float, ...]
 
     def predict(self, features):
-        """[n, covariate] to [n], by sums in a fixed order."""
-        total = np.zeros(len(features))
+        """[n, covariate] to [n]."""
+        return self.predict_block(features.T[:, None], np.ones((1, len(features)), bool))
+
+    def predict_block(self, values, valid):
+        """[covariate, row, column] to [n], by sums in a fixed order."""
+        total = np.zeros(int(valid.sum()))
         for column, weight in enumerate(self.weights):
-            total += weight * features[:, column].astype(float)
+            total += weight * values[column, valid].astype(float)
         return total
 
 
@@ -39,7 +43,11 @@ class Classes:
 
     def predict(self, features):
         """[n, covariate] to [n, class] probabilities."""
-        first = features[:, 0].astype(float)
+        return self.predict_block(features.T[:, None], np.ones((1, len(features)), bool))
+
+    def predict_block(self, values, valid):
+        """[covariate, row, column] to [n, class] probabilities."""
+        first = values[0, valid].astype(float)
         scores = np.stack([np.exp(-((first - centre) ** 2)) for centre in (-1, 0, 1)], axis=1)
         return scores / scores.sum(axis=1, keepdims=True)
 

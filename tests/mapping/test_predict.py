@@ -81,11 +81,11 @@ def test_fault_in_the_middle_leaves_finished_blocks(world, run_map, tmp_path, fa
     calls = []
 
     class Failing(Linear):
-        def predict(self, features):
+        def predict_block(self, values, valid):
             calls.append(1)
             if len(calls) == 4:
                 raise fault("stop here")
-            return super().predict(features)
+            return super().predict_block(values, valid)
 
     members = (Failing("first", world.members[0].weights), world.members[1])
     with pytest.raises(fault):
