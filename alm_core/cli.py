@@ -25,6 +25,20 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 WorkspaceOption = Annotated[Path, typer.Option(help="Folder of all runs.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Threads, or worker processes of the engine dask. The result does not depend on it."),
+]
+EngineOption = Annotated[
+    str | None, typer.Option(help="Who maps: threads (the default) or dask. The result does not depend on it.")
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="tcp://HOST:PORT",
+        help="A running Dask scheduler, yours alone; its workers must see the workspace under the same path.",
+    ),
+]
 
 
 @app.command()
@@ -70,16 +84,37 @@ def run(
     study: Annotated[Path, typer.Argument(help="study.toml or its folder.")],
     workspace: WorkspaceOption = Path("workspace"),
     until: Annotated[str | None, typer.Option(help="Last stage to run.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; the result does not depend on it.")] = None,
+    workers: WorkersOption = None,
+    engine: EngineOption = None,
+    scheduler: SchedulerOption = None,
 ) -> None:
     """Run a study to its map. Interrupt it with Ctrl-C; the same command goes on where it was."""
     from alm_core.pipeline import run as run_study
 
     with Bars() as listener:
-        finished = run_study(study, workspace=workspace, progress=listener, until=until, workers=workers)
+        finished = run_study(
+            study, workspace=workspace, progress=listener, until=until, workers=workers, engine=engine, scheduler=scheduler
+        )
     out.print(f"Run {finished.id}: {finished.folder}")
     if (finished.folder / "metrics.json").is_file():
         out.print(score_table(finished.metrics(), finished.record["options"]["validation"]["headline"]))
+
+
+@app.command()
+def estimate(
+    study: Annotated[Path, typer.Argument(help="study.toml or its folder.")],
+    workspace: WorkspaceOption = Path("workspace"),
+    workers: WorkersOption = None,
+    engine: EngineOption = None,
+    scheduler: SchedulerOption = None,
+) -> None:
+    """Time some blocks of the map and say what all of it will take; for a run whose models are finished."""
+    from alm_core.pipeline import estimate as estimate_run
+
+    with Bars() as listener:
+        found = estimate_run(study, workspace=workspace, progress=listener, workers=workers, engine=engine, scheduler=scheduler)
+    out.print(found.text)
+    out.print(f"Blocks left: {found.blocks_left:,} of {found.blocks:,}; free disk: {found.free_bytes / 1e9:.1f} GB.")
 
 
 @app.command()
@@ -214,7 +249,10 @@ class Bars:
         return self.listen
 
     def listen(self, event: Any) -> None:
-        """Draw one event."""
+        """Draw one event; what is worth keeping in sight goes above the bars."""
+        if event.lasting:
+            self.progress.console.print(f"{event.stage}: {event.message}", markup=False)
+            return
         if event.stage not in self.tasks:
             self.tasks[event.stage] = self.progress.add_task("", total=None, stage=event.stage, left="")
         left = "" if not event.seconds_left else f"{event.seconds_left:.0f} s left"

@@ -77,3 +77,7 @@ class LedgerError(AlmError):
 
 class RecordError(AlmError):
     """A catalogue record can't be read."""
+
+
+class EngineError(AlmError):
+    """The workers of a map can't be had: a scheduler that does not answer, another program on it, workers that died."""

@@ -13,6 +13,8 @@ GROUPS = ("terrain", "soil", "vegetation", "climate", "radar", "other")
 Group = Literal["terrain", "soil", "vegetation", "climate", "radar", "other"]
 Resampling = Literal["nearest", "bilinear", "cubic", "average", "mode", "min", "max", "median"]
 LearnerName = str
+RASTER_NAMES = ("members", "fused", "uncertainty", "probability", "shap")
+"""Files of every map, which a product can't be called."""
 
 
 class Section(BaseModel):
@@ -290,8 +292,26 @@ class MapOptions(Section):
     compression: Literal["zstd", "deflate"] = "zstd"
     dtype: Literal["float32", "int16"] = "float32"
     scale: float = Field(0.0001, gt=0, description="of int16")
+    missing: Literal["leave_out", "route"] = Field(
+        "leave_out",
+        description="cells inside the mask that lack some covariates: no value, or predicted with missing values sent the way "
+        "that each library sends them (counted, and never inside the area of applicability)",
+    )
     time: str = ""
     workers: int = Field(2, ge=1)
+    publish_as: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_\-]{0,63})?$",
+        description="name of the product, such as ALM_QTP: the fused raster also becomes map/ALM_QTP.tif (EPSG:4326 only)",
+    )
+
+    @field_validator("publish_as")
+    @classmethod
+    def own_name(cls, value: str) -> str:
+        """The product must not take the name of another raster of the map."""
+        if value.casefold() in RASTER_NAMES:
+            raise ValueError(f"{value!r} is the name of another raster of the map; choose one such as ALM_QTP")
+        return value
 
 
 class StudyHead(Section):

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from alm_core import __version__
-from alm_core.errors import StudyError
+from alm_core.errors import StudyError, WorkspaceError
+from alm_core.mapping.engine import Engine, make_engine
+from alm_core.mapping.estimate import MapEstimate
 from alm_core.progress import Event, Listener, Reporter
 from alm_core.stages import STAGES, Context, Stage
+from alm_core.stages.data import staging_margin
+from alm_core.stages.mapping import estimate_stage
 from alm_core.study import Study
-from alm_core.workspace import HASHES, FileHashes, Ledger, Run, hash_file, hash_values, hold, link_stage
+from alm_core.workspace import HASHES, RECORD, FileHashes, Ledger, Run, hash_file, hash_values, hold, link_stage
 
 RESULT_NEUTRAL = {"map": {"workers", "block_size"}}
 """Options that change how long a run takes and nothing else; they are left out of every key."""
@@ -42,6 +46,8 @@ def run(
     progress: Listener | None = None,
     until: str | None = None,
     workers: int | None = None,
+    engine: str | None = None,
+    scheduler: str | None = None,
 ) -> Run:
     """Run a study to its end, or to a stage, and return the run.
 
@@ -58,7 +64,13 @@ def run(
     until : str, optional
         Name of the last stage to run: covariates, sites, selection, validation, models, map or report.
     workers : int, optional
-        Threads; default: ``map.workers`` of the study. The result does not depend on it.
+        Threads, and worker processes where `engine` is dask; default: ``map.workers`` of the study. The result does not
+        depend on it.
+    engine : {"threads", "dask"}, optional
+        Who makes the map; default: threads, or dask where a scheduler is given. The result does not depend on it.
+    scheduler : str, optional
+        Address of a running Dask scheduler, ``tcp://HOST:PORT``, whose workers see `workspace` under the same path. It runs
+        what it is sent: docs/decisions/011-engines.md.
 
     Raises
     ------
@@ -75,34 +87,102 @@ def run(
     alm_core.errors.MissingFileError: No study at no/such/study.toml: a study.toml is expected. ...
     """
     study = study if isinstance(study, Study) else Study.load(study)
+    chosen = study_engine(study, workers=workers, engine=engine, scheduler=scheduler)
     names = [stage.name for stage in STAGES]
     if until is not None and until not in names:
         raise StudyError(f"There is no stage {until!r}. The stages are {', '.join(names)}.")
+    if until in (None, *names[names.index("map") :]):
+        chosen.check()  # hours before it is needed
     folder = Path(workspace).resolve() / study.name
     with hold(folder):
-        hashes = input_hashes(study, folder)
-        values = neutral_options(study)
-        run_id = hash_values(program_hash(), values, hashes)[:12]
-        run_folder = folder / run_id
-        run_folder.mkdir(parents=True, exist_ok=True)
-        ledger = Ledger.begin(run_folder, _head(study, run_id, values, hashes, names))
-        context = Context(study, run_folder, run_id, hashes, workers or study.options.map.workers, Reporter("", progress))
+        context, values = _begin(study, folder, workers, chosen)
+        context.folder.mkdir(parents=True, exist_ok=True)
+        ledger = Ledger.begin(context.folder, _head(study, context.run_id, context.hashes, names))
         for stage in STAGES:
             context = _run_stage(stage, context, ledger, values, progress)
             if stage.name == until:
                 break
-    return Run(run_folder)
+    return Run(context.folder)
+
+
+def estimate(
+    study: Study | str | Path,
+    *,
+    workspace: str | Path = "workspace",
+    progress: Listener | None = None,
+    workers: int | None = None,
+    engine: str | None = None,
+    scheduler: str | None = None,
+) -> MapEstimate:
+    """What the map of a run will take, from some of its blocks, which are made, timed and kept for the map.
+
+    Parameters
+    ----------
+    study, workspace, progress, workers, engine, scheduler
+        As for `run`.
+
+    Raises
+    ------
+    WorkspaceError
+        The models of the run are not finished, or the disk is too small for the map.
+    """
+    study = study if isinstance(study, Study) else Study.load(study)
+    chosen = study_engine(study, workers=workers, engine=engine, scheduler=scheduler)
+    folder = Path(workspace).resolve() / study.name
+    if not folder.is_dir():
+        raise WorkspaceError(_no_models(study, folder))
+    with hold(folder):
+        context, values = _begin(study, folder, workers, chosen)
+        if not (context.folder / RECORD).is_file():
+            raise WorkspaceError(_no_models(study, folder))
+        ledger = Ledger(context.folder, Run(context.folder).record)
+        for stage in STAGES:
+            key = stage_key(stage, context, values)
+            context = context.with_key(stage.name, key, Reporter(stage.name, progress))
+            if stage.name == "map":
+                break
+            if not ledger.is_done(stage.name, key):
+                raise WorkspaceError(_no_models(study, folder))
+        return estimate_stage(context)
+
+
+def study_engine(study: Study, *, workers: int | None, engine: str | None, scheduler: str | None) -> Engine:
+    """The engine that was asked for; ``map.workers`` of the study where no number of workers was, and none with a scheduler.
+
+    Raises
+    ------
+    EngineError
+        A combination that means nothing.
+    """
+    if scheduler is None and workers is None:
+        workers = study.options.map.workers
+    return make_engine(engine, workers=workers, scheduler=scheduler, program=program_hash)
+
+
+def _begin(study: Study, folder: Path, workers: int | None, engine: Engine) -> tuple[Context, dict[str, Any]]:
+    """Context of the run of a study, and the options that its keys are made of."""
+    hashes, values = input_hashes(study, folder), neutral_options(study)
+    run_id = hash_values(program_hash(), values, hashes)[:12]
+    threads = workers or study.options.map.workers
+    return Context(study, folder / run_id, run_id, hashes, threads, Reporter("", None), engine=engine), values
+
+
+def _no_models(study: Study, folder: Path) -> str:
+    return (
+        f"The run of {study.name} in {folder} has no finished models, so nothing can be timed. "
+        "Run the study with `--until models` first; were it or its inputs changed, run it again."
+    )
+
+
+def stage_key(stage: Stage, context: Context, values: dict[str, Any]) -> str:
+    """Hash of everything that the result of a stage depends on."""
+    inputs = {role: digest for role, digest in context.hashes.items() if role.startswith(stage.inputs)} if stage.inputs else {}
+    sections = [values[section] for section in stage.sections]
+    return hash_values(program_hash(), stage.name, sections, inputs, [context.keys[name] for name in stage.after])
 
 
 def _run_stage(stage: Stage, context: Context, ledger: Ledger, values: dict[str, Any], progress: Listener | None) -> Context:
-    keys = context.keys
-    key = hash_values(
-        program_hash(),
-        stage.name,
-        [values[section] for section in stage.sections],
-        {role: digest for role, digest in context.hashes.items() if role.startswith(stage.inputs)} if stage.inputs else {},
-        [keys[name] for name in stage.after],
-    )
+    key = stage_key(stage, context, values)
     context = context.with_key(stage.name, key, Reporter(stage.name, progress))
     begun = time.monotonic()
     if ledger.is_done(stage.name, key):
@@ -167,10 +247,12 @@ def neutral_options(study: Study) -> dict[str, Any]:
         layer.pop("path")
     values["study"]["truth"] = bool(values["study"]["truth"])
     values["seed"] = values["study"]["seed"]
+    values["staging_margin"] = staging_margin(study.options)
+    values["publish_as"] = values["map"].pop("publish_as")  # another name makes another link, not another map
     return values
 
 
-def _head(study: Study, run_id: str, values: dict[str, Any], hashes: dict[str, str], names: list[str]) -> dict[str, Any]:
+def _head(study: Study, run_id: str, hashes: dict[str, str], names: list[str]) -> dict[str, Any]:
     return {
         "run": run_id,
         "study": study.name,

@@ -19,6 +19,8 @@ class Event:
     message : str
     seconds_left : float or None
         Estimated for this stage from the pace so far; None before the first step is done.
+    lasting : bool
+        Worth being kept in sight while the stage goes on; not a step.
     """
 
     stage: str
@@ -26,6 +28,7 @@ class Event:
     total: int
     message: str
     seconds_left: float | None
+    lasting: bool = False
 
     def to_dict(self) -> dict[str, object]:
         """The event as plain values."""
@@ -35,6 +38,7 @@ class Event:
             "total": self.total,
             "message": self.message,
             "seconds_left": self.seconds_left,
+            "lasting": self.lasting,
         }
 
 
@@ -58,14 +62,21 @@ class Reporter:
     listener: Listener | None
     clock: Callable[[], float] = time.monotonic
     _begun: float = field(init=False)
+    _last: tuple[int, int] = field(default=(0, 1), init=False)
 
     def __post_init__(self) -> None:
         self._begun = self.clock()
+
+    def note(self, message: str) -> None:
+        """Pass on what should be kept in sight, such as an estimate."""
+        if self.listener is not None:
+            self.listener(Event(self.stage, *self._last, message, None, lasting=True))
 
     def __call__(self, done: int, total: int, message: str) -> None:
         """Pass a step on."""
         if self.listener is None:
             return
+        self._last = (done, total)
         elapsed = self.clock() - self._begun
         left = elapsed / done * (total - done) if done > 0 else None
         self.listener(Event(self.stage, done, total, message, left))

@@ -27,7 +27,7 @@ from alm_core.pipeline import run as run_study
 from alm_core.publishing.export import export_csv, export_layer
 from alm_core.scenarios.scenario import Scenario, load_scenario, save_scenario, scenario_fusion
 from alm_core.workspace import Run, read_json
-from benchmarks.common import peak_memory_gb, save
+from benchmarks.common import own_peak_memory_gb, save
 from tests.small_study import write_small_study
 
 GRID = Grid.from_bounds((80.0, 28.0, 84.0, 31.0), 0.001, crs="EPSG:4326")
@@ -78,15 +78,6 @@ def make_run(folder: Path) -> Run:
         write_cog(run.folder / "map" / f"{product}.tif", blocks_of(product, fusion), GRID, band_names=bands, tags=tags)
     save_scenario(run, SCENARIO)
     return run
-
-
-def own_peak_memory_gb() -> float:
-    """Peak resident memory of this program alone: what getrusage tells holds that of the program which started it."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return peak_memory_gb()
-    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    return int(lines["VmHWM"].split()[0]) / 1e6
 
 
 def export_once(case: str, run: Run, out: Path) -> dict[str, float]:

@@ -98,7 +98,20 @@ def _learners(options: StudyOptions) -> list[Fault]:
             make_learner(learner.kind or learner.name, task=options.target.task, options=learner.options)
         except AlmError as fault:
             faults.append(Fault("learner", f"learners {learner.name}", str(fault)))
-    return faults
+    return faults + (_missing(options) if options.map.missing == "route" and not faults else [])
+
+
+def _missing(options: StudyOptions) -> list[Fault]:
+    """Learners that could not be asked for cells with missing covariates."""
+    from alm_core.learning.missing import kind_takes_missing, missing_refused
+
+    task = options.target.task
+    unable = [
+        learner.name
+        for learner in options.learners
+        if not kind_takes_missing(learner.kind or learner.name, task=task, options=learner.options)
+    ]
+    return [Fault("learner_missing", "map.missing", missing_refused(some(unable)))] if unable else []
 
 
 def _layers(study: Study) -> list[Fault]:

@@ -6,7 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,17 @@ from alm_core.covariates.checks import check_layers, raise_together
 from alm_core.covariates.derived import RECIPES, derived_faults
 from alm_core.covariates.layers import DerivedSource, LayerSource
 from alm_core.covariates.raster import MAXIMUM_CELLS, open_raster, read_window
+from alm_core.covariates.staged_facts import WHAT_TO_DO, Digest, StagedFile, file_faults, header_fault, resized, staged_files
 from alm_core.covariates.staging import Progress, StagingJob, stage_all, stage_mask, staged_faults
 from alm_core.errors import GridError, StudyError, WorkspaceError
 from alm_core.grid import Block, Grid
+from alm_core.workspace import hash_file
 
 __all__ = ["DerivedSource", "LayerSource", "Stack", "StackReader", "stage"]
 
 STACK_FILE = "stack.json"
-VERSION = 1
+VERSION = 2
+"""2: stack.json holds facts of every staged file; without them a changed file would pass unseen."""
 CACHE_BYTES = 2**28
 """Memory that GDAL may keep decoded tiles in: enough for two rows of blocks of the whole plateau stored in strips."""
 
@@ -48,6 +51,8 @@ class Stack:
         missing, out_of_range, undefined, minimum, maximum, mean). Under ``"mask"``: what the mask holds.
     inputs : tuple of str
         Layers that were staged only to compute others.
+    files : dict
+        Facts of every staged file by the name of its layer, and of ``"mask"``.
     """
 
     folder: Path
@@ -58,15 +63,16 @@ class Stack:
     units: dict[str, str]
     report: dict[str, dict[str, Any]]
     inputs: tuple[str, ...] = ()
+    files: dict[str, StagedFile] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: str | Path) -> Stack:
-        """Open a folder that `stage` wrote.
+        """Open a folder that `stage` wrote; looks at the sizes of its files, not into them (see `check`).
 
         Raises
         ------
         WorkspaceError
-            The folder was never finished, or a file of it is gone.
+            The folder was never finished, was written by an older program, or a file of it is gone or of another size.
         """
         folder = Path(folder)
         try:
@@ -75,9 +81,27 @@ class Stack:
             raise WorkspaceError(f"{folder.name} holds no finished stack ({fault}). Stage the covariates again.") from fault
         if values.get("version") != VERSION:
             raise WorkspaceError(
-                f"{STACK_FILE} has version {values.get('version')}, {VERSION} is expected. Stage the covariates again."
+                f"{STACK_FILE} has version {values.get('version')}, {VERSION} is expected: another version of this program wrote "
+                "it. Stage the covariates again: run the study once more."
             )
-        stack = cls(
+        try:
+            stack = cls._from_dict(folder, values)
+        except (KeyError, TypeError) as fault:
+            raise WorkspaceError(f"{STACK_FILE} is damaged ({fault!r}). Stage the covariates again.") from fault
+        gone = [name for name in (*stack.names, *stack.inputs, "mask") if not stack.file(name).is_file()]
+        if gone:
+            raise WorkspaceError(f"{folder.name} lacks the staged file(s) of {', '.join(gone)}. Stage the covariates again.")
+        changed = resized(stack.paths, stack.files)
+        if changed:
+            raise WorkspaceError(
+                f"The staged file(s) of {', '.join(changed)} in {folder.name} have another size than when they were staged: they "
+                f"were changed or cut short. {WHAT_TO_DO}"
+            )
+        return stack
+
+    @classmethod
+    def _from_dict(cls, folder: Path, values: dict[str, Any]) -> Stack:
+        return cls(
             folder,
             Grid.from_dict(values["grid"]),
             tuple(values["names"]),
@@ -86,11 +110,35 @@ class Stack:
             values["units"],
             values["report"],
             tuple(values["inputs"]),
+            {name: StagedFile.from_dict(facts) for name, facts in values["files"].items()},
         )
-        gone = [name for name in (*stack.names, *stack.inputs, "mask") if not stack.file(name).is_file()]
-        if gone:
-            raise WorkspaceError(f"{folder.name} lacks the staged file(s) of {', '.join(gone)}. Stage the covariates again.")
-        return stack
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The file of every staged layer by its name, and of ``"mask"``."""
+        return {name: self.file(name) for name in (*self.kinds, "mask")}
+
+    def check(self, names: Sequence[str] | None = None, *, digest: Digest = hash_file) -> None:
+        """Refuse a stack of which a file is not what was staged; once before a map, not for every block.
+
+        Headers are read, contents only of files that were touched since they were staged (see
+        `alm_core.covariates.staged_facts.changed_content`), so a stack of 15 GB costs some milliseconds.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Layers that will be read; default all. The mask is always looked at.
+        digest : callable
+            Gives the SHA-256 of a file.
+
+        Raises
+        ------
+        RasterError, CrsError, GridError, NodataError
+            Every fault of every file, in one error: which layer, what came, what was expected, what to do.
+        """
+        wanted = {*(self.kinds if names is None else names), "mask"}
+        chosen = {name: path for name, path in self.paths.items() if name in wanted}
+        raise_together(file_faults(chosen, self.files, self.grid, digest=digest))
 
     def file(self, name: str) -> Path:
         """The file of a layer, or of ``"mask"``."""
@@ -117,6 +165,7 @@ class Stack:
             "kinds": self.kinds,
             "units": self.units,
             "report": self.report,
+            "files": {name: facts.to_dict() for name, facts in self.files.items()},
         }
 
 
@@ -175,9 +224,10 @@ class StackReader:
             handles = self._local.handles = {}
         if name not in handles:
             dataset = open_raster(self.stack.file(name))
-            if (dataset.height, dataset.width) != self.stack.grid.shape:
+            fault = header_fault(dataset, name, self.stack.files[name], self.stack.grid)
+            if fault is not None:
                 dataset.close()
-                raise GridError(f"{name}.tif is not on the grid of its stack. Stage the covariates again.")
+                raise fault
             with self._lock:
                 self._opened.append(dataset)
             handles[name] = dataset
@@ -197,6 +247,7 @@ def stage(
     block_size: int = 512,
     workers: int = 1,
     maximum_cells: int = MAXIMUM_CELLS,
+    margin_cells: int | None = None,
     check: bool = True,
 ) -> Stack:
     """Bring all layers onto the study grid, compute the derived ones, and write them as tiled GeoTIFFs.
@@ -223,6 +274,9 @@ def stage(
         Threads, one layer each. The files are the same for any number.
     maximum_cells : int
         See `alm_core.covariates.raster.open_raster`.
+    margin_cells : int, optional
+        Leave blocks empty that lie further than this many cells from the mask; by default every block is filled. Only
+        where nothing outside the mask is ever asked for: sites there would have no covariates.
     check : bool
         Look for faults first (`alm_core.covariates.checks.layer_faults`). Leave out only where that was just done.
 
@@ -252,7 +306,7 @@ def stage(
     except OSError as fault:
         raise WorkspaceError(f"The folder {folder} can't be written to ({fault}). Choose another or free it.") from fault
     blocks = -(-grid.shape[0] // block_size) * -(-grid.shape[1] // block_size)
-    job = StagingJob(grid, folder, block_size, maximum_cells, progress, blocks * (1 + len(layers) + len(derived)))
+    job = StagingJob(grid, folder, block_size, maximum_cells, progress, blocks * (1 + len(layers) + len(derived)), margin_cells)
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         mask_report = stage_mask(job, mask_path, mask_values, mask_crs)
         reports = stage_all(job, layers, derived, workers=workers)
@@ -270,6 +324,7 @@ def stage(
         {"mask": mask_report, **{source.name: reports[source.name] for source in every}},
         inputs,
     )
+    stack = replace(stack, files=staged_files(stack.paths, workers=workers))
     _write_json(folder / STACK_FILE, stack.to_dict())
     return stack
 

@@ -87,6 +87,10 @@ class StagingJob:
         Called with blocks done, blocks in all, and the layer's name.
     total : int
         Blocks in all.
+    margin_cells : int or None
+        Blocks further than this many cells from the mask are left empty; None: every block is filled.
+    left_out : frozenset of str
+        Names of those blocks; known once the mask is staged.
     """
 
     grid: Grid
@@ -95,16 +99,19 @@ class StagingJob:
     maximum_cells: int
     progress: Progress | None = None
     total: int = 0
+    margin_cells: int | None = None
+    left_out: frozenset[str] = frozenset()
     done: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def blocks(self, message: str) -> Iterator[Block]:
-        """The blocks of the grid; counts each as done when the next is asked for, and ends early once the job is stopped."""
+        """The blocks to fill; counts each as done when the next is asked for, and ends early once the job is stopped."""
         for block in self.grid.blocks(self.block_size):
             if self.stopped.is_set():
                 raise WorkspaceError("Staging was stopped because another layer failed.")
-            yield block
+            if block.name not in self.left_out:
+                yield block
             with self.lock:
                 self.done += 1
                 if self.progress is not None:
@@ -142,6 +149,8 @@ def new_raster(job: StagingJob, path: Path, *, dtype: str, tags: dict[str, str])
         "zstd_level": 1,
         "predictor": 3 if dtype == "float32" else 1,
         "bigtiff": "if_safer",
+        # Blocks that are never written take no room and read as nodata (or 0).
+        "sparse_ok": True,
     }
     try:
         with rasterio.open(partial, "w", **profile) as dataset:
@@ -209,7 +218,18 @@ def stage_mask(job: StagingJob, path: str | Path | None, values: Sequence[int], 
             f"The mask {report['source']} has none of the values {report['values']} on the study grid. "
             "Check `mask_values` and where it lies."
         )
+    job.left_out = _far_from_mask(job)
+    report["blocks_left_out"] = len(job.left_out)
     return report | {"cells": job.grid.size, "cells_inside_mask": inside}
+
+
+def _far_from_mask(job: StagingJob) -> frozenset[str]:
+    """Names of the blocks that have no cell of the mask within the margin."""
+    if job.margin_cells is None:
+        return frozenset()
+    with open_raster(job.folder / MASK_FILE) as mask:
+        blocks = job.grid.blocks(job.block_size, halo=job.margin_cells)
+        return frozenset(block.name for block in blocks if not read_window(mask, 1, block.padded.window).any())
 
 
 def stage_layer(job: StagingJob, layer: LayerSource) -> dict[str, Any]:
@@ -224,7 +244,7 @@ def stage_layer(job: StagingJob, layer: LayerSource) -> dict[str, Any]:
         for block in job.blocks(layer.name):
             aligned = aligner.block(block)
             counts.add(aligned.values, read_window(mask, 1, block.window) == 1, aligned.out_of_range, None)
-            raster.write(aligned.values, 1, window=block.window)
+            _write_values(raster, aligned.values, block)
         return {
             "source": f"{Path(layer.path).name}, band {layer.band}",
             "source_crs": short_crs(reader.grid.crs),
@@ -262,7 +282,7 @@ def stage_derived(job: StagingJob, source: DerivedSource) -> dict[str, Any]:
             complete = np.all([np.isfinite(layer[rows, columns]) for layer in known.values()], axis=0)
             inside = read_window(mask, 1, block.window) == 1
             counts.add(values, inside, None, complete & np.isnan(values))
-            raster.write(values, 1, window=block.window)
+            _write_values(raster, values, block)
     return {
         "source": None,
         "method": source.method,
@@ -273,6 +293,11 @@ def stage_derived(job: StagingJob, source: DerivedSource) -> dict[str, Any]:
         "notes": [],
         **counts.to_dict(),
     }
+
+
+def _write_values(raster: DatasetWriter, values: np.ndarray, block: Block) -> None:
+    if not np.isnan(values).all():
+        raster.write(values, 1, window=block.window)
 
 
 def _with_halo(dataset: rasterio.DatasetReader, block: Block, halo: int) -> np.ndarray:

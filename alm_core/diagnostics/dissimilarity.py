@@ -43,17 +43,20 @@ class MapDissimilarity:
         Mapped cells that the values stand for.
     exact : bool
         False where the raster was read through overviews, whose values are means of neighbouring cells.
+    routed : float
+        Mapped cells without a dissimilarity, because a covariate is missing there, for each that has one; never inside.
     """
 
     values: np.ndarray
     cells: int
     exact: bool
+    routed: float = 0.0
 
     def inside(self, threshold: float) -> float:
         """Part of the map, 0 to 1, with a DI up to the threshold; NaN for an empty map."""
         if self.values.size == 0:
             return float("nan")
-        return float(np.searchsorted(self.values, threshold, side="right") / self.values.size)
+        return float(np.searchsorted(self.values, threshold, side="right") / (self.values.size * (1 + self.routed)))
 
     def to_dict(self) -> dict[str, Any]:
         """Counts and quantiles."""
@@ -84,7 +87,10 @@ def map_dissimilarity(run: Run) -> MapDissimilarity:
                 part = dataset.read(band, window=block.window)
                 parts.append(part[np.isfinite(part)])
             values = np.concatenate(parts)
-    return MapDissimilarity(np.sort(values.astype(np.float32)), int(values.size) * step**2, step == 1)
+    counts = read_json(run.file("map/map.json"))["counts"]
+    known = counts["mapped"] - counts["routed"]
+    routed = counts["routed"] / known if known else 0.0
+    return MapDissimilarity(np.sort(values.astype(np.float32)), int(values.size) * step**2, step == 1, routed)
 
 
 def scheme_dissimilarity(run: Run, area: Applicability) -> dict[str, np.ndarray]:

@@ -209,6 +209,9 @@ def ask(
         if explain:
             answer["explanation"], note = _explain(run, scenario, answer, facts)
             notes.append(note)
+    lacking = [name for name in facts["features"] if math.isnan(covariates[name][0])]
+    if lacking:
+        notes.append(f"Predicted without {', '.join(lacking)}, missing here: no site can be said to be near.")
     if analogues > 0:
         answer["analogues"] = _analogues(run, covariates, longitude, latitude, analogues)
     return PixelAnswer(**answer, note=" ".join(note for note in notes if note))
@@ -269,7 +272,8 @@ def _covariates(run: Run, window: Window, features: tuple[str, ...]) -> dict[str
 
 def _trust(run: Run, window: Window, facts: dict[str, Any]) -> dict[str, Any]:
     found = read_bands(run.file("map/uncertainty.tif"), window)
-    known = math.isfinite(found["dissimilarity"])
+    # A cell that lacks a covariate has no dissimilarity and is outside all the same.
+    known = math.isfinite(found["inside"])
     return {
         "lower": _or_none(found.get("lower")),
         "upper": _or_none(found.get("upper")),
@@ -420,11 +424,13 @@ def out_of_fold(run: Run) -> pd.Series:
 
 
 def _analogues(run: Run, covariates: dict[str, tuple[float, str]], longitude: float, latitude: float, count: int) -> pd.DataFrame:
-    """The nearest sites in covariate space; none where the run has no area of applicability."""
+    """The nearest sites in covariate space; none where the run has no area of applicability, or a covariate is missing."""
     held = _held_sites(str(run.folder), run.file("models.json").stat().st_mtime_ns)
     if held is None:
         return pd.DataFrame(columns=list(ANALOGUE_COLUMNS))
     place = held.area.space.place(np.array([[covariates[name][0] for name in held.area.space.names]]))
+    if np.isnan(place).any():
+        return pd.DataFrame(columns=list(ANALOGUE_COLUMNS))
     distance = np.sqrt(((held.area.points - place) ** 2).sum(axis=1)) / held.area.mean_distance
     nearest = np.argsort(distance, kind="stable")[:count]
     frame = held.frame.iloc[nearest].reset_index(drop=True)

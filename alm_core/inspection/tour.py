@@ -149,10 +149,21 @@ class Place:
 
 @dataclass(frozen=True)
 class TrustFacts:
-    """Where the map may be trusted: parts of the mapped cells, NaN where the run has no area of applicability."""
+    """Where the map may be trusted: parts of the mapped cells, NaN where the run has no area of applicability.
+
+    Attributes
+    ----------
+    outside : float
+        Part outside the area.
+    threshold : float
+        Dissimilarity at its edge.
+    routed : float
+        Part that was predicted without some covariates; outside as well, and known without an area too.
+    """
 
     outside: float
     threshold: float
+    routed: float = 0.0
 
     def to_dict(self) -> dict[str, float]:
         """Plain values."""
@@ -278,12 +289,13 @@ def covered_sites(run: Run) -> float | None:
 
 
 def trust_facts(run: Run) -> TrustFacts:
-    """Part of the mapped cells outside the area of applicability."""
+    """Parts of the mapped cells outside the area of applicability, and predicted without some covariates."""
     counts = read_json(run.file("map/map.json"))["counts"]
+    routed = counts["routed"] / counts["mapped"] if counts["mapped"] else 0.0
     if not (run.folder / "applicability.json").is_file() or not counts["mapped"]:
-        return TrustFacts(float("nan"), float("nan"))
+        return TrustFacts(float("nan"), float("nan"), routed)
     threshold = read_json(run.folder / "applicability.json")["threshold"]
-    return TrustFacts(counts["outside"] / counts["mapped"], float(threshold))
+    return TrustFacts(counts["outside"] / counts["mapped"], float(threshold), routed)
 
 
 def example_places(run: Run) -> tuple[Place, ...]:
@@ -308,7 +320,8 @@ def example_places(run: Run) -> tuple[Place, ...]:
         inside = _decimated(trust, band["inside"], PLACE_CELLS)[0]
         known = np.isfinite(reach).any()
         within = np.isfinite(value) & ((inside >= 1) if known else True)
-        beyond = np.isfinite(value) & (inside <= 0) if known else np.zeros(value.shape, bool)
+        # Cells predicted without some covariates are outside and have no dissimilarity to be ordered by.
+        beyond = np.isfinite(value) & np.isfinite(reach) & (inside <= 0) if known else np.zeros(value.shape, bool)
         wanted = [("low", within, value, LOW), ("high", within, value, HIGH), ("outside", beyond, reach, 0.5)]
         found = [
             _place(fused, trust, band, grid, kind, _nearest_cells(where, order, part, rows, columns))

@@ -50,6 +50,8 @@ class JobReporter:
 
     def listen(self, event: Event) -> None:
         """Tell an event of the pipeline."""
+        if event.lasting:
+            log.info("%s: %s", event.stage, event.message)
         over = (event.done, event.total) == (1, 1) and (event.message == "done" or event.message.startswith(SKIPPED))
         if over:
             self.end_stage(skipped=event.message != "done")

@@ -16,6 +16,7 @@ import numpy as np
 from alm_core.errors import DomainError, SitesError
 from alm_core.learning.curves import Curve, increasing
 from alm_core.learning.nearest import nearest_and_count, pairwise_distances
+from alm_core.learning.nearest_blocks import Placing, nearest_and_count_in_block
 
 CHUNK = 65_536
 MAXIMUM_KNOTS = 64
@@ -88,6 +89,15 @@ class CovariateSpace:
         placed[~np.isfinite(expanded).all(axis=1)] = np.nan
         return placed
 
+    def placing(self) -> Placing:
+        """What `place` does, as tables for a block of the map."""
+        owners = [(column, level) for column in range(len(self.names)) for level in self.levels.get(column, (np.nan,))]
+        used = (self.sd > 0) & (self.weight > 0)
+        source, level = np.array(owners, dtype=float)[used].T
+        categorical = np.array([column in self.levels for column in range(len(self.names))])
+        mean, sd, weight = (table[used] for table in (self.mean, self.sd, self.weight))
+        return Placing(source.astype(np.int64), level.copy(), mean, sd, weight, categorical)
+
 
 @dataclass(frozen=True)
 class Applicability:
@@ -135,7 +145,7 @@ class Applicability:
         """
         X = _as_array(X, self.space.names)
         dissimilarity, density = np.empty(len(X)), np.empty(len(X))
-        columns = np.ascontiguousarray(self.points.T)
+        columns = np.array(self.points.T, order="C")
         for start in range(0, len(X), CHUNK):
             placed = self.space.place(X[start : start + CHUNK])
             part = slice(start, start + len(placed))
@@ -143,14 +153,35 @@ class Applicability:
         return ApplicabilityPrediction(dissimilarity, density, dissimilarity <= self.threshold, self.threshold)
 
     def predict_block(self, values: np.ndarray, valid: np.ndarray) -> ApplicabilityPrediction:
-        """Applicability of the valid cells of a block of the map, in row-major order; the same numbers as `predict`.
+        """Applicability of the valid cells of a block of the map, in row-major order.
+
+        The numbers are those of `predict` to the last bit, however a map is cut into blocks, but most training points are
+        never compared with a cell (see `alm_core.learning.nearest_blocks`). Releases the GIL.
 
         Parameters
         ----------
-        values : ndarray, float32 ``[covariate, row, column]``
-        valid : ndarray, bool ``[row, column]``
+        values : ndarray
+            Covariates, float32 or float64 ``[covariate, row, column]``; NaN = missing.
+        valid : ndarray
+            bool ``[row, column]``.
+
+        Raises
+        ------
+        DomainError
+            Shapes that don't fit the training covariates or each other.
         """
-        return self.predict(np.ascontiguousarray(values[:, valid].T))
+        values, valid = np.asarray(values), np.asarray(valid)
+        if values.ndim != 3 or len(values) != len(self.space.names) or valid.shape != values.shape[1:]:
+            raise DomainError(
+                f"covariates of shape {values.shape} with valid cells of shape {valid.shape}: [{len(self.space.names)}, row, "
+                f"column] ({', '.join(self.space.names)}) and [row, column] are expected"
+            )
+        if values.dtype not in (np.float32, np.float64):
+            values = values.astype(float)
+        dissimilarity, density = nearest_and_count_in_block(
+            values, valid, self.space.placing(), self.points, self.mean_distance, self.threshold
+        )
+        return ApplicabilityPrediction(dissimilarity, density, dissimilarity <= self.threshold, self.threshold)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values (None for NaN); `from_dict` gives the same predictions bit for bit."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from alm_core.errors import DomainError, LeakError, LearnerError, SitesError
 from alm_core.learning.bias import BiasCorrection, cut_to_range, fit_correction
+from alm_core.learning.interpolation import FEW_VALUES, is_searchable
 from alm_core.learning.uncertainty import IntervalModel
 from alm_core.learning.weighting import METHODS, Mixture, Weighting, constant_weighting, constant_weights, fit_bias_aware
 
@@ -96,10 +97,14 @@ class Fusion:
             Wrong number of members or shape of the residual.
         """
         members = self._checked(members)
+        if residual is not None:
+            residual = self._checked_residual(residual, members.shape[1:])
+        if self._is_for_kernel(members):
+            return self._predict_block(members, residual)
         mixture = self.weighting.mix(members)
         value = self.correction.apply(mixture.value)
         if residual is not None:
-            value = value + self._checked_residual(residual, value.shape)
+            value = value + residual
         # An infinite member would be held at the last knot and look like a number.
         value = np.where(np.isfinite(members.sum(axis=0)), value, np.nan)
         value, clipped = cut_to_range(value, *self.bounds)
@@ -110,6 +115,37 @@ class Fusion:
         with np.errstate(invalid="ignore"):
             lower, upper = self.interval.bounds(value, mixture.spread(), minimum=minimum, maximum=maximum)
         return FusedPrediction(value, lower, upper, clipped)
+
+    def _is_for_kernel(self, members: np.ndarray) -> bool:
+        """Whether the compiled pass serves: many cells, plain numbers, tables that it can search.
+
+        Few values never wait for the compiler.
+        """
+        knots = [self.weighting.grid]
+        if self.correction.curve is not None:
+            knots.append(self.correction.curve.x)
+        if self.interval is not None:
+            knots.append(self.interval.scale.grid)
+        plain = members.dtype in (np.float32, np.float64)
+        return plain and members.size >= FEW_VALUES * len(members) and all(is_searchable(x) for x in knots)
+
+    def _predict_block(self, members: np.ndarray, residual: np.ndarray | None) -> FusedPrediction:
+        """What `predict` says, bit for bit, without arrays in between."""
+        from alm_core.learning.fusion_kernels import bound_block, correct_block, cut_block, mix_block
+
+        shape = members.shape[1:]
+        minimum, maximum = self.bounds
+        follows_spread = self.interval is not None and self.interval.scale.slope != 0
+        value, spread = mix_block(self.weighting, members.reshape(len(members), -1), with_spread=follows_spread)
+        correct_block(self.correction, value)
+        if residual is not None:
+            # A missing member is NaN already, and stays it.
+            value += residual.ravel()
+        clipped = cut_block(value, minimum, maximum)
+        if self.interval is None:
+            return FusedPrediction(value.reshape(shape), clipped=clipped)
+        lower, upper = bound_block(self.interval, value, spread, minimum=minimum, maximum=maximum)
+        return FusedPrediction(value.reshape(shape), lower.reshape(shape), upper.reshape(shape), clipped)
 
     def weights(self, members: np.ndarray) -> np.ndarray:
         """Weights in force [learner, ...] for these members; they sum to one."""

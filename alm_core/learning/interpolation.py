@@ -7,9 +7,6 @@ used, so that small work never waits for the compiler.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import numpy as np
 
 FEW_VALUES = 4096
@@ -43,50 +40,36 @@ def interpolate(value: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def interpolate_tables(value: np.ndarray, x: np.ndarray, tables: np.ndarray) -> np.ndarray:
     """Values of several tables over the same knots, ``[table, ...]``; each place is searched once."""
     value = np.asarray(value, dtype=float)
-    with np.errstate(over="ignore"):
-        width = float(x[-1] - x[0])
-    if value.size < FEW_VALUES or not NARROWEST < width < np.inf:
+    if value.size < FEW_VALUES or x.size == 1 or not is_searchable(x):
         return np.stack([np.interp(value, x, table) for table in tables])
-    slopes = np.diff(tables, axis=1) / np.diff(x)
+    # The compiler is loaded on first use.
+    from alm_core.learning.table_kernels import interpolate_into
+
     result = np.empty((len(tables), value.size))
-    _kernel()(np.ascontiguousarray(value).ravel(), x, np.ascontiguousarray(tables), slopes, *_bins(x, width), result)
+    # Copies, because arrays that came from another process may be read-only, and the kernel would be compiled anew for those.
+    x, tables = np.array(x, dtype=float), np.array(tables, dtype=float, order="C")
+    interpolate_into(np.ascontiguousarray(value).ravel(), x, tables, slopes_of(x, tables), *search_bins(x), result)
     return result.reshape(len(tables), *value.shape)
 
 
-def _bins(x: np.ndarray, width: float) -> tuple[np.ndarray, float]:
+def is_searchable(x: np.ndarray) -> bool:
+    """Whether `search_bins` can serve these knots; a single one needs no search."""
+    with np.errstate(over="ignore"):
+        return x.size == 1 or NARROWEST < float(x[-1] - x[0]) < np.inf
+
+
+def search_bins(x: np.ndarray) -> tuple[np.ndarray, float]:
     """For even bins over the knots, the last knot at or before each bin's beginning, and bins per unit of x."""
+    if x.size == 1:
+        return np.zeros(1, np.int32), 0.0
+    width = float(x[-1] - x[0])
     count = BINS_PER_KNOT * x.size
     edges = x[0] + np.arange(count) * (width / count)
-    return np.clip(np.searchsorted(x, edges, side="right") - 1, 0, x.size - 2), count / width
+    return np.clip(np.searchsorted(x, edges, side="right") - 1, 0, x.size - 2).astype(np.int32), count / width
 
 
-@cache
-def _kernel() -> Any:
-    """The compiled loop; the compiler is loaded on first use."""
-    from alm_core.trees.compiled import compiled
-
-    return compiled(_interpolate_into)
-
-
-def _interpolate_into(value, x, tables, slopes, starts, per_unit, result):
-    """Fill ``result[table, place]``; `starts` and `per_unit` are those of `_bins`."""
-    last = x.size - 1
-    for place in range(value.size):
-        v = value[place]
-        if np.isnan(v):
-            result[:, place] = v
-        elif v <= x[0]:
-            result[:, place] = tables[:, 0]
-        elif v >= x[last]:
-            result[:, place] = tables[:, last]
-        else:
-            knot = starts[min(int((v - x[0]) * per_unit), starts.size - 1)]
-            while x[knot] > v:
-                knot -= 1
-            while x[knot + 1] <= v:
-                knot += 1
-            step = v - x[knot]
-            for table in range(tables.shape[0]):
-                low = tables[table, knot]
-                # A value on a knot gets the knot's, even where the slope beside it is not finite.
-                result[table, place] = low if step == 0 else slopes[table, knot] * step + low
+def slopes_of(x: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """Slopes after each knot ``[table, knot]``, 0 after the last."""
+    slopes = np.zeros(tables.shape)
+    slopes[:, :-1] = np.diff(tables, axis=1) / np.diff(x)
+    return slopes

@@ -103,6 +103,7 @@ class Learner:
         self.declared_classes = None if classes is None else np.unique(np.asarray(classes))
         self.seen_classes_: np.ndarray | None = None
         self.classes_: np.ndarray | None = None
+        self.takes_missing_: bool | None = None  # known where the model was saved and read; see alm_core.learning.missing
         self.fitted_ = False
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Learner:

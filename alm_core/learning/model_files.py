@@ -1,7 +1,7 @@
 """Fitted learners on disk, without pickle.
 
 XGBoost and CatBoost are kept in their own formats (``.ubj``, ``.cbm``), forests as compiled trees (``.npz``); a small JSON
-beside each says what it is. What is loaded predicts with the compiled trees.
+beside each says what it is. What is loaded predicts with the compiled trees; `load_native` gives the libraries' own word.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from typing import Any
 import numpy as np
 
 from alm_core.errors import LearnerError, MissingFileError, ModelFileError
-from alm_core.learning.learners import Learner
+from alm_core.learning.learners import Learner, single_thread
 from alm_core.trees.convert import compile_ensemble
 from alm_core.trees.ensemble import TreeEnsemble
+from alm_core.trees.native import NativePredictor, check_conversion, native_predictor
 
-VERSION = 1
+VERSION = 2
+"""2: whether the learner takes missing values, and how far the compiled trees are from the library."""
 FACTS = {"version", "kind", "task", "seed", "options", "feature_names", "categorical", "classes", "seen_classes", "sha256"}
+FACTS |= {"takes_missing", "conversion"}
+WHAT_TO_DO = "Delete the folder `models` of the run and run the study again."
 SUFFIXES = {"xgboost": ".ubj", "catboost": ".cbm", "random_forest": ".npz", "extra_trees": ".npz"}
 
 
@@ -29,13 +33,20 @@ def can_be_saved(learner: Learner) -> bool:
     return learner.kind in SUFFIXES
 
 
-def save_learner(learner: Learner, folder: str | Path, name: str) -> Path:
+def save_learner(learner: Learner, folder: str | Path, name: str, *, features: np.ndarray | None = None) -> Path:
     """Write a fitted learner to ``folder/name`` with the suffix of its format, and ``folder/name.json``.
+
+    Before that its compiled trees are compared with the library's own predictions, as long as the trained model is at hand.
+
+    Parameters
+    ----------
+    features : ndarray, optional
+        Training features ``[site, covariate]`` to compare on; rows made of the cuts of the trees are always compared.
 
     Raises
     ------
     LearnerError
-        The kind has no file format without pickle, or the learner is not fitted.
+        The kind has no file format without pickle, the learner is not fitted, or its compiled trees predict otherwise.
     ModelFileError
         The name is not a plain file name.
     """
@@ -50,10 +61,13 @@ def save_learner(learner: Learner, folder: str | Path, name: str) -> Path:
     hidden = path.with_name(f".writing-{path.name}")  # a file that is cut short never has the final name
     if isinstance(learner.estimator, TreeEnsemble):
         raise LearnerError(f"The learner {name!r} was read from a file: copy that file instead of saving it again.")
+    ensemble = compile_ensemble(learner.estimator, feature_names=learner.feature_names)
+    with single_thread():
+        conversion = check_conversion(learner.estimator, ensemble, features, name=name)
     if learner.kind in ("xgboost", "catboost"):
         learner.estimator.save_model(str(hidden))
     else:
-        compile_ensemble(learner.estimator, feature_names=learner.feature_names).save(hidden)
+        ensemble.save(hidden)
     facts = {
         "version": VERSION,
         "kind": learner.kind,
@@ -64,6 +78,8 @@ def save_learner(learner: Learner, folder: str | Path, name: str) -> Path:
         "categorical": list(learner.categorical),
         "classes": None if learner.classes_ is None else np.asarray(learner.classes_).tolist(),
         "seen_classes": None if learner.seen_classes_ is None else np.asarray(learner.seen_classes_).tolist(),
+        "takes_missing": conversion.takes_missing,
+        "conversion": conversion.to_dict(),
         "sha256": _digest(hidden),
     }
     os.replace(hidden, path)
@@ -82,13 +98,16 @@ def load_learner(folder: str | Path, name: str) -> Learner:
     MissingFileError
         A file of it is not there.
     ModelFileError
-        A file of it is damaged or of another version.
+        A file of it is damaged, of another version, or not the one that its JSON tells of.
     """
     about = _path(folder, name, ".json")
     facts = _read_facts(about)
+    path = _path(folder, name, SUFFIXES[facts["kind"]])
+    ensemble = _read_ensemble(path, facts)
+    _check_belongs(ensemble, facts, path)
     learner = Learner(
         facts["kind"],
-        _read_ensemble(_path(folder, name, SUFFIXES[facts["kind"]]), facts),
+        ensemble,
         task=facts["task"],
         seed=facts["seed"],
         options=facts["options"],
@@ -98,8 +117,52 @@ def load_learner(folder: str | Path, name: str) -> Learner:
     )
     learner.classes_ = None if facts["classes"] is None else np.asarray(facts["classes"])
     learner.seen_classes_ = None if facts["seen_classes"] is None else np.asarray(facts["seen_classes"])
+    learner.takes_missing_ = bool(facts["takes_missing"])
     learner.fitted_ = True
     return learner
+
+
+class NativeLearner:
+    """A saved learner as its own library predicts it; for checks, because it is slow.
+
+    Parameters
+    ----------
+    predictor : NativePredictor
+    seen, classes : sequence or None
+        Classes of the training part and all classes of the study; None for a regression.
+    """
+
+    def __init__(self, predictor: NativePredictor, *, seen: Any = None, classes: Any = None) -> None:
+        self.predictor = predictor
+        self.seen = seen
+        self.classes = classes
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """Values ``[row]`` or probabilities of all classes of the study ``[row, class]`` of features ``[row, covariate]``."""
+        with single_thread():
+            found = self.predictor.predict(rows)
+        if self.classes is None or list(self.seen) == list(self.classes):
+            return found
+        wide = np.zeros((len(found), len(self.classes)))
+        wide[:, [list(self.classes).index(label) for label in self.seen]] = found
+        return wide
+
+
+def load_native(folder: str | Path, name: str) -> NativeLearner:
+    """Read a learner that `save_learner` wrote, to be asked through its own library.
+
+    XGBoost and CatBoost read their own files; a forest is put back into scikit-learn's trees.
+
+    Raises
+    ------
+    MissingFileError, ModelFileError
+        As `load_learner`.
+    LearnerError
+        The installed scikit-learn lays its trees out in another way.
+    """
+    facts = _read_facts(_path(folder, name, ".json"))
+    model = _read_model(_path(folder, name, SUFFIXES[facts["kind"]]), facts)
+    return NativeLearner(native_predictor(model), seen=facts["seen_classes"], classes=facts["classes"])
 
 
 def _read_facts(about: Path) -> dict[str, Any]:
@@ -120,24 +183,47 @@ def _read_facts(about: Path) -> dict[str, Any]:
 
 
 def _read_ensemble(path: Path, facts: dict[str, Any]) -> TreeEnsemble:
+    model = _read_model(path, facts)
+    if isinstance(model, TreeEnsemble):
+        return model
+    try:
+        return compile_ensemble(model, feature_names=facts["feature_names"])
+    except LearnerError as fault:
+        raise ModelFileError(f"{path} is not the model that {path.stem}.json tells of: {fault} {WHAT_TO_DO}") from fault
+
+
+def _read_model(path: Path, facts: dict[str, Any]) -> Any:
+    """The library's model, or the compiled forest, of a file whose hash is right."""
     if not path.is_file():
         raise MissingFileError(f"{path} is not there: the models of this run are not finished. Run it again.")
     if _digest(path) != facts["sha256"]:
         raise ModelFileError(
-            f"{path} is damaged: its hash is not the one written beside it. Delete the folder of the run and run it again."
+            f"{path} is damaged, cut short or of another run: its hash is not the one written in {path.stem}.json. {WHAT_TO_DO}"
         )
     if path.suffix == ".npz":
         return TreeEnsemble.load(path)
     try:
         model = _native(facts["kind"], facts["task"])
         model.load_model(path)
-        return compile_ensemble(model, feature_names=facts["feature_names"])
-    except LearnerError:
-        raise
     except Exception as fault:  # both libraries raise classes of their own for a damaged file
-        raise ModelFileError(
-            f"{path} can't be read ({str(fault)[:200]}). Delete the folder of the run and run it again."
-        ) from fault
+        raise ModelFileError(f"{path} can't be read ({str(fault)[:200]}). {WHAT_TO_DO}") from fault
+    return model
+
+
+def _check_belongs(ensemble: TreeEnsemble, facts: dict[str, Any], path: Path) -> None:
+    """Refuse a model whose JSON tells of another one: other features, another task, other classes."""
+    seen = facts["seen_classes"] or []
+    told = {
+        "features": (list(ensemble.feature_names), list(facts["feature_names"])),
+        "task": (ensemble.task, facts["task"]),
+        "number of classes": (len(ensemble.classes), len(seen)),
+    }
+    for what, (found, expected) in told.items():
+        if found != expected:
+            raise ModelFileError(
+                f"{path.name} and {path.stem}.json don't belong together: the {what} of the model are {found}, "
+                f"the JSON says {expected}. {WHAT_TO_DO}"
+            )
 
 
 def _native(kind: str, task: str) -> Any:

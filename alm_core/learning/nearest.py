@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from alm_core.trees.compiled import compiled
 
 # Squared distances this near to the limit (relative) are compared again exactly as the training distances were.
 DUST = 1e-12
@@ -42,10 +43,10 @@ def pairwise_distances(points: np.ndarray) -> np.ndarray:
     return _pairwise(points, np.ascontiguousarray(points.T))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _squares(point: np.ndarray, columns: np.ndarray, squares: np.ndarray) -> None:
-    """Squared distances of one point to all training points; the site runs innermost, so that the machine's vectors are full."""
-    n_columns, n_sites = columns.shape
+@compiled
+def squares_to(point: np.ndarray, columns: np.ndarray, squares: np.ndarray) -> None:
+    """Squared distances of one point to the first training points; the site runs innermost, so that vectors are full."""
+    n_columns, n_sites = len(columns), squares.size
     for site in range(n_sites):
         squares[site] = 0.0
     # Four columns at once spare three in four trips to memory; the order of the sums is that of one at a time.
@@ -65,14 +66,14 @@ def _squares(point: np.ndarray, columns: np.ndarray, squares: np.ndarray) -> Non
             squares[site] = squares[site] + d0 * d0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _nearest_and_count(points, columns, unit, limit, nearest, count):
     n_sites = columns.shape[1]
     squares = np.empty(n_sites)
     square_limit = (limit * unit) ** 2
     surely, maybe = square_limit * (1 - DUST), square_limit * (1 + DUST)
     for row in range(points.shape[0]):
-        _squares(points[row], columns, squares)
+        squares_to(points[row], columns, squares)
         least = np.inf
         n_surely = 0
         n_maybe = 0
@@ -94,12 +95,12 @@ def _nearest_and_count(points, columns, unit, limit, nearest, count):
             count[row] = n_surely
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _pairwise(points, columns):
     n_sites = columns.shape[1]
     distances = np.empty((n_sites, n_sites))
     for row in range(n_sites):
-        _squares(points[row], columns, distances[row])
+        squares_to(points[row], columns, distances[row])
         for site in range(n_sites):
             distances[row, site] = math.sqrt(distances[row, site])
     return distances

@@ -122,6 +122,11 @@ class IntervalModel:
             lower, upper = np.clip(lower, minimum, maximum), np.clip(upper, minimum, maximum)
         return lower, upper
 
+    @property
+    def common_multiples(self) -> tuple[float, float]:
+        """Multiples below and above of everything without a group."""
+        return self.quantiles[ALL]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `from_dict` gives the same bounds bit for bit."""
         return {
@@ -147,11 +152,11 @@ class IntervalModel:
 
     def _multiples(self, groups: np.ndarray | None, shape: tuple[int, ...]) -> tuple[np.ndarray | float, np.ndarray | float]:
         if groups is None:
-            return self.quantiles[ALL]
+            return self.common_multiples
         groups = np.asarray(groups).astype(str)
         if groups.shape != shape:
             raise DomainError(f"groups of shape {groups.shape} for values of shape {shape}: one label per value is expected")
-        low, high = (np.full(shape, multiple) for multiple in self.quantiles[ALL])
+        low, high = (np.full(shape, multiple) for multiple in self.common_multiples)
         for group, pair in self.quantiles.items():
             if group != ALL:
                 low[groups == group], high[groups == group] = pair

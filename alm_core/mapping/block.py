@@ -37,13 +37,16 @@ class MapCounts:
     masked : int
         Cells outside the mask: not to be mapped.
     missing : int
-        Cells inside the mask that lack at least one covariate.
+        Cells inside the mask that were not predicted for want of covariates: at least one, or all of them where missing
+        values are routed; and cells with an infinite covariate, always.
     unpredicted : int
-        Cells with all covariates for which the fusion gave no finite value.
+        Cells that were predicted, but for which the fusion gave no finite value.
     outside : int
-        Mapped cells outside the area of applicability.
+        Mapped cells outside the area of applicability; routed ones among them.
     clipped : int
         Mapped cells whose value was cut to the physical range.
+    routed : int
+        Mapped cells that lack some covariates; the members sent the missing values the way of their libraries.
     """
 
     cells: int = 0
@@ -53,6 +56,7 @@ class MapCounts:
     unpredicted: int = 0
     outside: int = 0
     clipped: int = 0
+    routed: int = 0
 
     def __add__(self, other: MapCounts) -> MapCounts:
         return MapCounts(**{part.name: getattr(self, part.name) + getattr(other, part.name) for part in fields(self)})
@@ -75,9 +79,10 @@ class BlockPrediction:
     lower, upper : ndarray
         Bounds of the prediction interval; all NaN where the fusion has no interval and for classes.
     dissimilarity, density : ndarray
-        Dissimilarity index and local point density; all NaN without applicability.
+        Dissimilarity index and local point density; all NaN without applicability, and NaN in routed cells: a place of which
+        a covariate is not known has no distance to the sites.
     inside : ndarray
-        1 inside the area of applicability, 0 outside.
+        1 inside the area of applicability, 0 outside; routed cells are never inside.
     counts : MapCounts
     probability : ndarray or None
         Classes only: fused probabilities ``[class, row, column]``.
@@ -112,8 +117,9 @@ def predict_block(
     x: np.ndarray | None = None,
     y: np.ndarray | None = None,
     class_codes: Sequence[int] | None = None,
+    missing: str = "leave_out",
 ) -> BlockPrediction:
-    """Predict the cells of a block that are inside the mask and have every covariate.
+    """Predict the cells of a block that are inside the mask and have every covariate, or with `missing` some of them.
 
     Parameters
     ----------
@@ -132,6 +138,10 @@ def predict_block(
         Cell centres ``[column]`` and ``[row]`` in the CRS of the grid; only `residual` needs them.
     class_codes : sequence of int, optional
         Given for a classification: the code that is written for each class.
+    missing : {"leave_out", "route"}
+        What becomes of a cell that lacks some covariates: nothing, or NaN goes to the members, which send it the way of their
+        libraries (ask `alm_core.learning.missing` first whether they can). A cell without any covariate is never predicted,
+        nor is one with an infinite covariate: that is no gap but a fault.
 
     Returns
     -------
@@ -161,37 +171,63 @@ def predict_block(
     values, mask = np.asarray(values, np.float32), np.asarray(mask, bool)
     if values.shape[1:] != mask.shape:
         raise GridError(f"Covariates of {values.shape[1:]} cells came with a mask of {mask.shape}. Both must be one block.")
-    complete = np.isfinite(values).all(axis=0)
-    valid = mask & complete
-    counts = {"cells": mask.size, "masked": int((~mask).sum()), "missing": int((mask & ~complete).sum())}
+    complete, usable = usable_cells(values, missing)
+    valid = mask & usable
+    counts = {"cells": mask.size, "masked": int((~mask).sum()), "missing": int((mask & ~usable).sum())}
     classes = 0 if class_codes is None else len(class_codes)
     if not valid.any():
         return empty_prediction(mask.shape, len(predictors), classes, MapCounts(**counts))
-    features = np.ascontiguousarray(values[:, valid].T)
     members = np.stack([_member(predictor, values, valid, classes) for predictor in predictors])
     places = _places(valid, x, y) if residual is not None else None
     if class_codes is None:
-        found = _regression(members, features, fusion, residual, places)
+        found = _regression(members, values, valid, fusion, residual, places)
     else:
         found = _classification(members, fusion, class_codes)
-    found |= _trust(values, valid, applicability)
+    found |= _trust(values, valid, complete, applicability)
     mapped = np.isfinite(found["value"])
     counts |= {
         "mapped": int(mapped.sum()),
         "unpredicted": int((~mapped).sum()),
         "outside": int((found["inside"][mapped] == 0).sum()),
         "clipped": found.pop("clipped"),
+        "routed": int((mapped & ~complete[valid]).sum()),
     }
     arrays = {name: _scatter(array, valid) for name, array in found.items()}
     return BlockPrediction(members=_scatter(members, valid), counts=MapCounts(**counts), **arrays)
 
 
+def usable_cells(values: np.ndarray, missing: str = "leave_out") -> tuple[np.ndarray, np.ndarray]:
+    """Cells with every covariate, and cells that may be predicted, bool ``[row, column]`` each.
+
+    Parameters
+    ----------
+    values : ndarray
+        Covariates ``[covariate, row, column]``.
+    missing : {"leave_out", "route"}
+        See `predict_block`.
+
+    Examples
+    --------
+    >>> values = np.array([[[1, np.nan, np.nan, np.inf]], [[1, 1, np.nan, np.nan]]], np.float32)
+    >>> [part.tolist() for part in usable_cells(values, "route")]
+    [[[True, False, False, False]], [[True, True, False, False]]]
+    """
+    finite = np.isfinite(values)
+    complete = finite.all(axis=0)
+    if missing == "leave_out":
+        return complete, complete
+    if missing != "route":
+        raise DomainError(f"Missing covariates are to be {missing!r}: `leave_out` or `route` is expected.")
+    return complete, finite.any(axis=0) & ~np.isinf(values).any(axis=0)
+
+
 def empty_prediction(shape: tuple[int, int], learners: int, classes: int, counts: MapCounts) -> BlockPrediction:
-    """A block in which nothing could be predicted."""
-    nothing = np.full(shape, np.nan, np.float32)
+    """A block in which nothing could be predicted; its arrays repeat one NaN, take no memory and can't be written to."""
+    missing = np.float32(np.nan)
+    nothing = np.broadcast_to(missing, shape)
     members = (learners, classes, *shape) if classes else (learners, *shape)
     return BlockPrediction(
-        members=np.full(members, np.nan, np.float32),
+        members=np.broadcast_to(missing, members),
         value=nothing,
         lower=nothing,
         upper=nothing,
@@ -199,7 +235,7 @@ def empty_prediction(shape: tuple[int, int], learners: int, classes: int, counts
         density=nothing,
         inside=nothing,
         counts=counts,
-        probability=np.full((classes, *shape), np.nan, np.float32) if classes else None,
+        probability=np.broadcast_to(missing, (classes, *shape)) if classes else None,
         margin=nothing if classes else None,
     )
 
@@ -225,13 +261,19 @@ def _places(valid: np.ndarray, x: np.ndarray | None, y: np.ndarray | None) -> tu
 
 
 def _regression(
-    members: np.ndarray, features: np.ndarray, fusion: Any, residual: Any | None, places: tuple[np.ndarray, np.ndarray] | None
+    members: np.ndarray,
+    values: np.ndarray,
+    valid: np.ndarray,
+    fusion: Any,
+    residual: Any | None,
+    places: tuple[np.ndarray, np.ndarray] | None,
 ) -> dict[str, Any]:
     if residual is None or places is None:
         fused = fusion.predict(members)
     else:
+        features = np.ascontiguousarray(values[:, valid].T)
         fused = fusion.predict(members, residual=_residual(members, features, fusion, residual, places))
-    nothing = np.full(len(features), np.nan)
+    nothing = np.full(members.shape[-1], np.nan)
     return {
         "value": fused.value,
         "lower": nothing if fused.lower is None else fused.lower,
@@ -265,12 +307,19 @@ def _classification(members: np.ndarray, fusion: Any, class_codes: Sequence[int]
     }
 
 
-def _trust(values: np.ndarray, valid: np.ndarray, applicability: Any | None) -> dict[str, np.ndarray]:
+def _trust(values: np.ndarray, valid: np.ndarray, complete: np.ndarray, applicability: Any | None) -> dict[str, np.ndarray]:
+    count = int(valid.sum())
     if applicability is None:
-        nothing = np.full(int(valid.sum()), np.nan)
+        nothing = np.full(count, np.nan)
         return {"dissimilarity": nothing, "density": nothing, "inside": nothing}
-    found = applicability.predict_block(values, valid)
-    return {"dissimilarity": found.dissimilarity, "density": found.density, "inside": found.inside}
+    found = applicability.predict_block(values, valid & complete)
+    known = complete[valid]
+    if known.all():
+        return {"dissimilarity": found.dissimilarity, "density": found.density, "inside": found.inside}
+    # Routed cells: no distance to the sites can be said, so they are outside.
+    dissimilarity, density, inside = np.full(count, np.nan), np.full(count, np.nan), np.zeros(count)
+    dissimilarity[known], density[known], inside[known] = found.dissimilarity, found.density, found.inside
+    return {"dissimilarity": dissimilarity, "density": density, "inside": inside}
 
 
 def _scatter(array: np.ndarray, valid: np.ndarray) -> np.ndarray:

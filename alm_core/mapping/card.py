@@ -5,6 +5,7 @@ The page is complete in itself: style and figures are inside, nothing is fetched
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -166,18 +167,28 @@ def _map(facts: CardFacts) -> Markup:
     outside = figures.outside_of(facts.uncertainty, band, shape=preview.values.shape) if band and facts.uncertainty else None
     places = (facts.site_x, facts.site_y) if facts.site_x is not None and facts.site_y is not None else None
     png = figures.map_figure(preview, label=facts.target, outside=outside, places=places, classes=facts.classes, width=10.5)
-    counts = facts.counts
-    text = (
-        f"{number(counts.get('mapped', 0))} cells mapped; {number(counts.get('masked', 0))} outside the mask; "
-        f"{number(counts.get('missing', 0))} inside it lack a covariate; "
-        f"{number(counts.get('clipped', 0))} values were cut to the physical range. "
-        if counts
-        else ""
-    )
+    text = _counts_text(facts.counts)
     hatched = "Hatched: outside the area of applicability, where the sites say nothing about such places." if band else ""
     return join(
         [element("h2", "What was mapped"), picture(png, alt=f"Map of {facts.target}", caption=text + hatched)],
     )
+
+
+def _counts_text(counts: Mapping[str, int]) -> str:
+    """What became of the cells, in one sentence."""
+    if not counts:
+        return ""
+    parts = [f"{number(counts.get('mapped', 0))} cells mapped"]
+    if counts.get("routed"):
+        parts.append(
+            f"{number(counts['routed'])} of them lack some covariates: the members sent the missing values the way of their "
+            "libraries, and such cells are never inside the area of applicability"
+        )
+    parts.append(f"{number(counts.get('masked', 0))} outside the mask")
+    lack = "have no covariates to predict from" if counts.get("routed") else "lack a covariate"
+    parts.append(f"{number(counts.get('missing', 0))} inside it {lack}")
+    parts.append(f"{number(counts.get('clipped', 0))} values were cut to the physical range")
+    return "; ".join(parts) + ". "
 
 
 def _quality(facts: CardFacts) -> Markup:
@@ -357,8 +368,24 @@ def _fusion(facts: CardFacts) -> Markup:
         [
             element("h2", "How the members became one map"),
             element("div", element("div", left), element("div", right), class_="pair"),
+            _oracle(facts),
         ]
     )
+
+
+def _oracle(facts: CardFacts) -> Markup:
+    """How far the compiled members are from their own libraries."""
+    found = facts.oracle
+    if not found:
+        return Markup("")
+    unit = f" {unit_text(facts.unit)}" if facts.unit and facts.task == "regression" else ""
+    apart = ", ".join(f"{name} {value:.1e}{unit}" for name, value in found["differences"].items())
+    compared = (
+        f"Compiled trees against their own libraries on {number(found['cells'])} cells of the first block, largest difference: "
+        f"{apart} (at most {found['tolerance']:.1e}{unit} was allowed). "
+    )
+    without = f"Asked through their own libraries, so with nothing to compare: {', '.join(found['without'])}."
+    return element("p", (compared if apart else "") + (without if found["without"] else ""))
 
 
 def _citation(facts: CardFacts) -> Markup:
@@ -375,6 +402,7 @@ def _provenance(facts: CardFacts) -> Markup:
         "run": facts.run,
         "seed": "" if facts.seed is None else str(facts.seed),
         "created": facts.created,
+        "published as": facts.published,
     }
     inputs = {name: element("code", text) for name, text in sorted(facts.hashes.items())}
     versions = " · ".join(f"{name} {version}" for name, version in facts.versions.items())

@@ -15,21 +15,19 @@ from typing import Any
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from rasterio.errors import RasterioError
-from rasterio.windows import Window
 
 from alm_core.errors import DomainError, GridError, MissingFileError, NodataError, RasterError
 from alm_core.grid import Block, Grid
+from alm_core.mapping.block_file import holds_nothing
+from alm_core.mapping.cog_layout import describing_fields, write_layout
 from alm_core.mapping.files import whole_file
-from alm_core.mapping.overviews import write_mean_overviews
+from alm_core.mapping.overviews import RESAMPLING, add_overviews, has_data, padded
+from alm_core.mapping.retiling import Retiling
+from alm_core.mapping.tile_codec import LEVELS, TILE, TileCodec
+from alm_core.mapping.tile_store import TileStore, in_threads
 
-TILE = 512
 DEFAULT_NODATA = {"float32": float("nan"), "int16": -32768, "uint8": 255}
-LEVELS = {"zstd": 3, "deflate": 6}
-RESAMPLING = ("average", "nearest", "mode", "bilinear", "cubic")
-CACHE_BYTES = 32 * 2**20
-"""Decoded tiles that GDAL may hold while it writes; by its own choice that would be a part of the machine's memory."""
 MOST_THREADS = 4
 BlockSource = Iterable[tuple[Block, np.ndarray]]
 
@@ -153,16 +151,16 @@ def write_cog(
 ) -> CogResult:
     """Write a cloud-optimised GeoTIFF, whole or not at all, with bounded memory.
 
-    The blocks go into a plain tiled GeoTIFF beside the target first; GDAL's COG driver copies that, with overviews that
-    leave nodata out. Not for rasters that are changed later: a COG is written once.
+    Tiles are encoded on all cores as the blocks come, kept in a file beside the target, and laid out in order at the end,
+    with overviews that leave nodata out. Not for rasters that are changed later: a COG is written once.
 
     Parameters
     ----------
     path : path
         Target; an older file of that name is replaced at the very end.
     source : ndarray or iterable of (Block, ndarray)
-        ``[band, row, column]`` or ``[row, column]``, or blocks that together cover the grid once, in any order.
-        Physical values with NaN where missing; integers go into integer files as they are.
+        ``[band, row, column]`` or ``[row, column]``, or blocks that together cover the grid once, in any order (row by row
+        takes least memory). Physical values with NaN where missing; integers go into integer files as they are.
     grid : Grid
         Its CRS may be None.
     band_names : sequence of str
@@ -217,18 +215,21 @@ def write_cog(
             f"Choose from {', '.join(LEVELS)} and from {', '.join(RESAMPLING)}."
         )
     blocks = _as_blocks(source, grid, count) if isinstance(source, np.ndarray) else source
-    bytes_needed = int(grid.size * count * np.dtype(dtype).itemsize * 2.4)  # staged file, COG and its overviews (one third)
-    settings = {"GDAL_NUM_THREADS": str(_threads()), "GDAL_PAM_ENABLED": "NO", "GDAL_CACHEMAX": CACHE_BYTES}
-    with whole_file(path, bytes_needed=bytes_needed) as temporary, rasterio.Env(**settings):
-        staged = temporary.with_name(f"{temporary.stem}.staged.tif")
-        profile = _staging_profile(grid, count, encoding)
-        with rasterio.open(staged, "w", **profile) as target:
-            _describe_bands(target, band_names, _texts(units, count), encoding, tags or {})
-            cells = _write_blocks(target, blocks, grid, encoding)
-        if resampling == "average":
-            write_mean_overviews(staged, profile, tile=TILE)
-        _copy_as_cog(staged, temporary, dtype=dtype, compression=compression, resampling=resampling)
-        _read_last_tile(temporary)
+    texts, threads = _texts(units, count), _threads()
+    codec = TileCodec(dtype, count, compression)
+    bytes_needed = int(grid.size * count * np.dtype(dtype).itemsize * 2.7)  # tiles and the file, a third more for overviews
+    with whole_file(path, bytes_needed=bytes_needed) as temporary:
+        fields = describing_fields(
+            grid,
+            codec,
+            nodata=encoding.nodata,
+            describe=lambda dataset: _describe_bands(dataset, band_names, texts, encoding, tags or {}),
+        )
+        with TileStore(temporary.with_name(f"{temporary.stem}.tiles"), grid.shape) as store:
+            cells = _add_tiles(store, blocks, grid, encoding, codec, threads)
+            add_overviews(store, codec, nodata=encoding.nodata, resampling=resampling, threads=threads)
+            size = write_layout(temporary, fields, store)
+        _check_size(temporary, size)
     return CogResult(path, path.stat().st_size, tuple(band_names), cells)
 
 
@@ -316,30 +317,8 @@ def _as_blocks(array: np.ndarray, grid: Grid, count: int) -> BlockSource:
         yield block, array[(slice(None), *block.slices)]
 
 
-def _staging_profile(grid: Grid, count: int, encoding: Encoding) -> dict[str, Any]:
-    rows, columns = grid.shape
-    return {
-        "driver": "GTiff",
-        "height": rows,
-        "width": columns,
-        "count": count,
-        "dtype": encoding.dtype,
-        "nodata": encoding.nodata,
-        "crs": grid.crs,
-        "transform": grid.affine,
-        "tiled": True,
-        "blockxsize": TILE,
-        "blockysize": TILE,
-        "interleave": "band",
-        "compress": "zstd",
-        "zstd_level": 1,
-        "sparse_ok": True,
-        "bigtiff": "IF_SAFER",
-    }
-
-
 def _threads() -> int:
-    """Threads that compress tiles; the file does not depend on them."""
+    """Threads that encode tiles; the file does not depend on them."""
     return min(MOST_THREADS, os.cpu_count() or 1)
 
 
@@ -355,40 +334,30 @@ def tag_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _write_blocks(target: Any, blocks: BlockSource, grid: Grid, encoding: Encoding) -> tuple[int, ...]:
-    covered, cells = 0, np.zeros(target.count, np.int64)
-    for block, values in blocks:
-        values = values if values.ndim == 3 else values[None]
-        if values.shape != (target.count, *block.shape):
-            raise GridError(f"Block {block.name} is {values.shape}; {(target.count, *block.shape)} was expected.")
+def _add_tiles(
+    store: TileStore, blocks: BlockSource, grid: Grid, encoding: Encoding, codec: TileCodec, threads: int
+) -> tuple[int, ...]:
+    """Encode the blocks as tiles; returns how many cells of each band have a value."""
+
+    def add(tile: tuple[tuple[int, int], np.ndarray]) -> np.ndarray:
+        place, values = tile
+        if holds_nothing(values):
+            return np.zeros(codec.bands, np.int64)
         stored = encoding.encode(values)
-        data = ~np.isnan(stored) if np.isnan(encoding.nodata) else stored != encoding.nodata
-        cells += data.sum(axis=(1, 2))
-        covered += block.shape[0] * block.shape[1]
-        if data.any() or (values.dtype.kind in "iu"):
-            target.write(stored, window=block.window)
-    if covered != grid.size:
-        raise GridError(f"The blocks cover {covered} cells of a grid of {grid.size}. Each cell is expected exactly once.")
+        if not has_data(stored, encoding.nodata):
+            return np.zeros(codec.bands, np.int64)
+        store.add(0, place, codec.encode(padded(stored, encoding.nodata)))
+        missing = np.isnan(stored) if np.isnan(encoding.nodata) else stored == encoding.nodata
+        return stored[0].size - np.count_nonzero(missing, axis=(1, 2))
+
+    cells = np.zeros(codec.bands, np.int64)
+    for part in in_threads(add, Retiling(grid, codec.bands).tiles(blocks), threads):
+        cells += part
     return tuple(int(value) for value in cells)
 
 
-def _copy_as_cog(staged: Path, target: Path, *, dtype: str, compression: str, resampling: str) -> None:
-    rasterio.shutil.copy(
-        staged,
-        target,
-        driver="COG",
-        COMPRESS=compression.upper(),
-        LEVEL=LEVELS[compression],
-        PREDICTOR="FLOATING_POINT" if dtype == "float32" else "STANDARD",
-        BLOCKSIZE=TILE,
-        OVERVIEWS="FORCE_USE_EXISTING" if resampling == "average" else "IGNORE_EXISTING",
-        OVERVIEW_RESAMPLING=resampling.upper(),
-        BIGTIFF="IF_SAFER",
-        NUM_THREADS=_threads(),
-    )
-
-
-def _read_last_tile(path: Path) -> None:
-    """GDAL can lose the end of a file on a full disk without an error: the last tile is the end of a COG, so read it."""
-    with rasterio.open(path, driver="GTiff") as dataset:
-        dataset.read(window=Window(dataset.width - 1, dataset.height - 1, 1, 1))
+def _check_size(path: Path, size: int) -> None:
+    """Not every file system says that it is full: look at what is there."""
+    found = path.stat().st_size
+    if found != size:
+        raise OSError(f"{found} bytes were written and {size} were expected: the disk may be full")

@@ -62,10 +62,14 @@ class CardFacts:
     interval_level : float or None
     counts : mapping
         `MapCounts.to_dict()` of the map.
+    oracle : mapping
+        `OracleReport.to_dict()` of the first block.
     threshold : float or None
         Dissimilarity at the edge of the area of applicability; None where there is none.
     fused, uncertainty : path or None
         Rasters of the map.
+    published : str
+        The product, where the fused raster goes out under a name of its own.
     classes : mapping
         Code to label of a class map.
     site_x, site_y : ndarray or None
@@ -100,9 +104,11 @@ class CardFacts:
     fusion: Mapping[str, str] = field(default_factory=dict)
     interval_level: float | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    oracle: Mapping[str, Any] = field(default_factory=dict)
     threshold: float | None = None
     fused: Path | None = None
     uncertainty: Path | None = None
+    published: str = ""
     classes: Mapping[str, str] = field(default_factory=dict)
     site_x: np.ndarray | None = None
     site_y: np.ndarray | None = None

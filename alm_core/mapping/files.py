@@ -23,7 +23,9 @@ MARK_LENGTH = 32
 
 
 @contextlib.contextmanager
-def whole_file(path: str | Path, *, bytes_needed: int | None = None) -> Iterator[Path]:
+def whole_file(
+    path: str | Path, *, bytes_needed: int | None = None, to_disk: bool = True, companions: bool = True
+) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success it takes the place of `path`, on any failure it goes.
 
     Parameters
@@ -32,6 +34,10 @@ def whole_file(path: str | Path, *, bytes_needed: int | None = None) -> Iterator
         The file to write; its folder is made where it is not there.
     bytes_needed : int, optional
         Largest size that the file can reach, for the message.
+    to_disk : bool
+        Wait until the content is on the disk. False only for files whose readers can tell a torn one.
+    companions : bool
+        Look for helper files as well, which means to list the whole folder.
 
     Yields
     ------
@@ -48,13 +54,17 @@ def whole_file(path: str | Path, *, bytes_needed: int | None = None) -> Iterator
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _to_disk(temporary)
+        if to_disk:
+            _to_disk(temporary)
         os.replace(temporary, path)
     except (OSError, RasterioError, CPLE_BaseError) as fault:
         _remove_all(temporary)  # before the free space is counted
         raise WorkspaceError(_refusal(path, fault, bytes_needed)) from fault
     finally:
-        _remove_all(temporary)
+        if companions:
+            _remove_all(temporary)
+        elif temporary.parent.is_dir():
+            temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path, stem: str = "*") -> int:

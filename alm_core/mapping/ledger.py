@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
-from rasterio.errors import RasterioError
 
 from alm_core.errors import LedgerError
 from alm_core.grid import Block, Grid
+from alm_core.mapping.block_file import encode_block, read_facts, read_layers
 from alm_core.mapping.files import remove_leftovers, whole_file
 
 RECORD = "ledger.json"
-LAYOUT = 1
-COUNTS_TAG, FINGERPRINT_TAG = "counts", "fingerprint"
+LAYOUT = 2
+SUFFIX = ".block"
+BLOCK_FILES = "r?????c?????.*"
+"""Of this layout and of earlier ones, which were GeoTIFFs."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class BlockLedger:
     Attributes
     ----------
     folder : Path
-        Holds ``ledger.json`` and one GeoTIFF per finished block.
+        Holds ``ledger.json`` and one file per finished block (see `alm_core.mapping.block_file`).
     grid : Grid
     layers : tuple of str
         Bands of every block, float32, NaN where nothing was predicted.
@@ -101,7 +102,7 @@ class BlockLedger:
 
     def path(self, block: Block) -> Path:
         """File of a block."""
-        return self.folder / f"{block.name}.tif"
+        return self.folder / f"{block.name}{SUFFIX}"
 
     def blocks(self) -> list[Block]:
         """All blocks of the grid in the order in which they are assembled."""
@@ -110,79 +111,74 @@ class BlockLedger:
     def write(self, block: Block, values: np.ndarray, counts: dict[str, int]) -> None:
         """Keep a finished block.
 
+        Two workers may write the same block at once: each writes its own file, and the last one takes the name. The content
+        is not forced to the disk, because a torn file is found by its checksums: after a power cut some blocks are made anew.
+
         Parameters
         ----------
         block : Block
         values : ndarray
-            ``[layer, row, column]`` float32.
+            ``[layer, row, column]`` float32. A block without any value costs least as `alm_core.mapping.block_file.nothing`.
         counts : dict
             What was counted in it; comes back from `counts`.
+
+        Raises
+        ------
+        WorkspaceError
+            The disk is full or read-only.
         """
-        place = self.grid.window(block)
-        profile = {
-            "driver": "GTiff",
-            "height": block.shape[0],
-            "width": block.shape[1],
-            "count": len(self.layers),
-            "dtype": "float32",
-            "nodata": float("nan"),
-            "crs": place.crs,
-            "transform": place.affine,
-            "interleave": "band",
-            "compress": "zstd",
-            "zstd_level": 1,
-            "predictor": 3,
-            "sparse_ok": True,
-        }
+        facts = {"fingerprint": self.fingerprint, "layers": list(self.layers), "place": _place(block), "counts": counts}
+        content = encode_block(values, facts)
+        size = sum(len(part) for part in content)
         with (
-            whole_file(self.path(block), bytes_needed=values.nbytes) as temporary,
-            rasterio.open(temporary, "w", **profile) as target,
+            whole_file(self.path(block), bytes_needed=size, to_disk=False, companions=False) as temporary,
+            temporary.open("wb") as stream,
         ):
-            target.descriptions = self.layers
-            target.update_tags(**{FINGERPRINT_TAG: self.fingerprint, COUNTS_TAG: json.dumps(counts, sort_keys=True)})
-            # A block without a single value stays a sparse file of a few hundred bytes.
-            if not np.isnan(values).all():
-                target.write(values)
+            stream.writelines(content)
 
     def counts(self, block: Block) -> dict[str, int] | None:
-        """What was counted in a finished block; None where it is not there, not whole or not of this map."""
-        if not self.path(block).is_file():
-            return None
+        """What was counted in a finished block; None where it is not there, not whole or not of this map.
+
+        Every byte is read and compared with its checksum; nothing is decoded.
+        """
         try:
-            with rasterio.open(self.path(block), driver="GTiff") as source:
-                tags = source.tags()
-                if tags.get(FINGERPRINT_TAG) != self.fingerprint or source.descriptions != self.layers:
-                    return None
-                if source.shape != block.shape:
-                    return None
-                source.read()  # every tile: a file that lost its end opens well
-                return {key: int(value) for key, value in json.loads(tags[COUNTS_TAG]).items()}
-        except (RasterioError, KeyError, ValueError):
-            return None  # damaged: the caller makes the block again
+            facts = read_facts(self.path(block))
+            own = facts["fingerprint"] == self.fingerprint and facts["layers"] == list(self.layers)
+            if not own or facts["place"] != _place(block) or facts["shape"] != [len(self.layers), *block.shape]:
+                return None
+            return {key: int(value) for key, value in facts["counts"].items()}
+        except (OSError, LedgerError, KeyError, ValueError, TypeError, AttributeError):
+            return None  # missing or damaged: the caller makes the block again
 
     def read(self, block: Block, layers: Sequence[str]) -> np.ndarray:
-        """Some layers of a finished block, ``[layer, row, column]`` float32.
+        """Some layers of a finished block, ``[layer, row, column]`` float32; one without values can't be written to.
 
         Raises
         ------
         LedgerError
             The block is not there or damaged.
         """
-        numbers = [self.layers.index(name) + 1 for name in layers]
+        numbers = [self.layers.index(name) for name in layers]
         try:
-            with rasterio.open(self.path(block), driver="GTiff") as source:
-                return source.read(numbers)
-        except RasterioError as fault:
+            # A worker that outlived its own map may have written after `counts` was asked.
+            if read_facts(self.path(block), whole=False)["fingerprint"] != self.fingerprint:
+                raise LedgerError("it is of another map")
+            return read_layers(self.path(block), numbers)
+        except (OSError, LedgerError, KeyError, ValueError, TypeError) as fault:
             raise LedgerError(
                 f"Block {self.path(block)} can't be read ({fault}). Run again: it will be made anew; finished blocks stay."
             ) from fault
+
+
+def _place(block: Block) -> list[int]:
+    return [block.row_start, block.column_start]
 
 
 def clear_blocks(folder: Path) -> int:
     """Remove the record and all blocks of a folder, and nothing else; returns how many blocks there were."""
     folder = Path(folder)
     (folder / RECORD).unlink(missing_ok=True)
-    blocks = sorted(folder.glob("r?????c?????.tif"))
+    blocks = sorted(folder.glob(BLOCK_FILES))
     for path in blocks:
         path.unlink()
     return len(blocks)
@@ -192,7 +188,7 @@ def _record(folder: Path, restart: bool) -> dict[str, Any] | None:
     """The record of a folder; None where nothing has begun."""
     path = folder / RECORD
     if not path.is_file():
-        if any(folder.glob("r?????c?????.tif")) and not restart:
+        if any(folder.glob(BLOCK_FILES)) and not restart:
             raise LedgerError(
                 f"{folder} holds blocks but no {RECORD}, so what they were made from is not known. "
                 "Pass restart=True to map again from the start, or choose another folder."

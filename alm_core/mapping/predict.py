@@ -1,42 +1,35 @@
-"""Map a whole grid block by block, on threads, so that it can be interrupted and resumed.
+"""Map a whole grid block by block, so that it can be interrupted and resumed.
 
 Finished blocks are kept in a ledger; the rasters are assembled from them in a fixed order. Neither the number of workers,
-nor the block size, nor an interruption changes a byte of the result.
+nor the engine, nor the block size, nor an interruption changes a byte of the result.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from alm_core.errors import LearnerError
 from alm_core.grid import Block, Grid
-from alm_core.mapping.block import BlockPrediction, MapCounts, Predictor, empty_prediction, predict_block
-from alm_core.mapping.cog import CogResult, write_cog
-from alm_core.mapping.files import remove_leftovers
+from alm_core.mapping.assembly import assemble
+from alm_core.mapping.block import BlockPrediction, MapCounts, Predictor, predict_block, usable_cells
+from alm_core.mapping.engine import Engine, ThreadEngine
+from alm_core.mapping.estimate import MapEstimate, Survey, estimate_map, survey
+from alm_core.mapping.job import BlockJob, BlockOutcome, ReaderFactory
 from alm_core.mapping.ledger import BlockLedger
-from alm_core.mapping.products import (
-    ClassCodes,
-    Product,
-    class_products,
-    layers_of,
-    product_blocks,
-    regression_products,
-    stack_layers,
-)
+from alm_core.mapping.products import ClassCodes, Product, class_products, layers_of, regression_products
+from alm_core.workspace import hold
 
 __all__ = ["BlockPrediction", "MapCounts", "MapResult", "Predictor", "map_blocks", "predict_block"]
 
 BLOCKS = "blocks"
-QUEUE_PER_WORKER = 2
 Progress = Callable[[int, int, str], None]
-ReaderFactory = Callable[[Sequence[str]], AbstractContextManager[Any]]
+Oracle = Callable[[np.ndarray, np.ndarray], Any]
 
 
 @dataclass(frozen=True)
@@ -54,6 +47,8 @@ class MapResult:
         The size that was used: that of the interrupted call, where there was one.
     classes : dict
         Label of each code; empty for a regression.
+    oracle : dict
+        What the oracle said of the first block; empty without one.
     """
 
     paths: dict[str, Path]
@@ -62,6 +57,7 @@ class MapResult:
     reused_blocks: int
     block_size: int
     classes: dict[str, str]
+    oracle: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for run.json and the card."""
@@ -72,6 +68,7 @@ class MapResult:
             "reused_blocks": self.reused_blocks,
             "block_size": self.block_size,
             "classes": self.classes,
+            "oracle": self.oracle,
         }
 
 
@@ -95,7 +92,11 @@ def map_blocks(
     scale: float = 0.0001,
     compression: str = "zstd",
     restart: bool = False,
+    missing: str = "leave_out",
     progress: Progress | None = None,
+    engine: Engine | None = None,
+    oracle: Oracle | None = None,
+    on_estimate: Callable[[MapEstimate], None] | None = None,
 ) -> MapResult:
     """Predict every cell of a grid and write the rasters of the map.
 
@@ -103,7 +104,8 @@ def map_blocks(
     ----------
     stack_reader_factory : callable
         ``stack.reader``: given the names of covariates, a context manager whose ``mask(block)`` and ``read(block)`` give
-        bool ``[row, column]`` and float32 ``[covariate, row, column]``. Called once per thread.
+        bool ``[row, column]`` and float32 ``[covariate, row, column]``. Called once per thread of each process; for an
+        engine of other processes it must be picklable, as ``stack.reader`` is.
     grid : Grid
     predictors : sequence of Predictor
         In the order of `fusion.learners`.
@@ -127,8 +129,17 @@ def map_blocks(
         As in `MapOptions`; `scale` counts for int16 only, which holds members and fused values.
     restart : bool
         Throw away blocks that were made from other inputs, instead of refusing them; blocks of the same inputs are used.
+    missing : {"leave_out", "route"}
+        What becomes of cells that lack some covariates; see `predict_block`.
     progress : callable, optional
         ``progress(done, total, message)`` after each block and each raster.
+    engine : Engine, optional
+        Who works on the blocks; default: `workers` threads. See `alm_core.mapping.engine.make_engine`.
+    oracle : callable, optional
+        ``oracle(values, valid)`` compares the members with another way to predict them, on the first block of the grid that
+        has a cell to predict, before any block is made; it raises what stops the map.
+    on_estimate : callable, optional
+        Called with a `MapEstimate` once some blocks, spread over the mask, have been timed; what it raises stops the map.
 
     Returns
     -------
@@ -139,93 +150,115 @@ def map_blocks(
     LedgerError
         Blocks in `folder` were made from other inputs.
     WorkspaceError
-        The disk is full or read-only; finished blocks stay.
+        The disk is full or read-only, or smaller than the estimate; or another program maps into `folder`. Finished blocks
+        stay.
+    EngineError
+        The workers of `engine` can't be had.
     DomainError
         A value does not fit into int16 with `scale`; finished blocks stay, so that another scale is quick.
     KeyboardInterrupt
         Passed on after the blocks in flight are written; the next call goes on from there.
     """
-    folder = Path(folder)
+    # Workers may have another working folder.
+    folder = Path(folder).resolve()
+    engine = engine or ThreadEngine(workers)
     learners = tuple(predictor.name for predictor in predictors)
     _check_learners(learners, fusion)
     codes = ClassCodes.of(classes) if len(classes) else None
     products = class_products(learners, codes) if codes else regression_products(learners, unit=unit, dtype=dtype, scale=scale)
-    ledger = BlockLedger.open(
-        folder / BLOCKS, grid, layers=layers_of(products), block_size=block_size, fingerprint=fingerprint, restart=restart
-    )
-    blocks = ledger.blocks()
-    total = len(blocks) + len(products)
-    with _readers_per_thread(stack_reader_factory, names) as reader:
+    # What two programs write into one folder would be neither's map.
+    with hold(folder / BLOCKS):
+        ledger = BlockLedger.open(
+            folder / BLOCKS, grid, layers=layers_of(products), block_size=block_size, fingerprint=fingerprint, restart=restart
+        )
+        job = BlockJob(
+            stack_reader_factory, tuple(names), grid, tuple(predictors), fusion, ledger, applicability, residual, codes, missing
+        )
+        making = _Making(job, products, ledger.blocks(), engine, compression, progress, on_estimate)
+        with contextlib.closing(job):
+            said = making.ask(oracle) if oracle is not None else {}
+            counts, reused = making.blocks_of_map()
+        paths = {}
+        rasters = assemble(
+            ledger, products, folder, tags=tags or {}, codes=codes, compression=compression, keep=reused == len(making.blocks)
+        )
+        for done, (name, path) in enumerate(rasters, start=len(making.blocks) + 1):
+            paths[name] = path
+            making.tell(done, f"{name}.tif")
+    return MapResult(paths, counts, len(making.blocks), reused, ledger.block_size, codes.to_dict() if codes else {}, said)
 
-        def finish(block: Block) -> tuple[MapCounts, bool]:
-            found = ledger.counts(block)
-            if found is not None:
-                return MapCounts(**found), True
-            prediction = _predict(reader(), grid, block, predictors, fusion, applicability, residual, codes)
-            ledger.write(block, stack_layers(prediction, ledger.layers), prediction.counts.to_dict())
-            return prediction.counts, False
 
+@dataclass(frozen=True)
+class _Making:
+    """The blocks of a map while they are made."""
+
+    job: BlockJob
+    products: tuple[Product, ...]
+    blocks: list[Block]
+    engine: Engine
+    compression: str
+    progress: Progress | None
+    on_estimate: Callable[[MapEstimate], None] | None
+
+    def tell(self, done: int, message: str) -> None:
+        """Pass a step on; the rasters are steps like the blocks."""
+        if self.progress is not None:
+            self.progress(done, len(self.blocks) + len(self.products), message)
+
+    def ask(self, oracle: Oracle) -> dict[str, Any]:
+        """Show the oracle the first block with a cell to predict; what it said, as plain values."""
+        for block in self.blocks:
+            mask = self.job.mask(block)
+            if not mask.any():
+                continue
+            values = self.job.read(block)
+            valid = mask & usable_cells(values, self.job.missing)[1]
+            if valid.any():
+                self.tell(0, "comparing the members with their own libraries")
+                said = oracle(values, valid)
+                return said.to_dict() if hasattr(said, "to_dict") else {}
+        return {}
+
+    def blocks_of_map(self) -> tuple[MapCounts, int]:
+        """Make every block that is not there; what was counted, and how many blocks were there before."""
+        there = {block.name for block in self.blocks if self.job.ledger.path(block).is_file()}
+        found = self._survey()
+        order = found.in_order(self.blocks) if found else self.blocks
+        open_sample = {block.name for block in found.sample} if found else set()
+        sample: list[BlockOutcome] = []
         counts, reused = MapCounts(), 0
-        # Closed by hand: a fault in `progress` must stop the threads before their readers are closed.
-        with contextlib.closing(_in_threads(finish, blocks, workers)) as results:
-            for done, (part, known) in enumerate(results, start=1):
-                counts, reused = counts + part, reused + known
-                _tell(progress, done, total, f"block {done} of {len(blocks)}")
-    paths = {}
-    for done, product in enumerate(products, start=len(blocks) + 1):
-        remove_leftovers(folder, product.name)
-        tagged = {**(tags or {}), **_class_tags(product, codes)}
-        paths[product.name] = write_product(ledger, product, folder, tags=tagged, compression=compression).path
-        _tell(progress, done, total, f"{product.name}.tif")
-    return MapResult(paths, counts, len(blocks), reused, ledger.block_size, codes.to_dict() if codes else {})
+        if self.engine.greeting:
+            self.tell(0, self.engine.greeting)
+        # Closed by hand: a fault in `progress` must stop the workers before anything else is cleared away.
+        with contextlib.closing(self.engine.run(self.job, order)) as outcomes:
+            for done, outcome in enumerate(outcomes, start=1):
+                # A block can be found again that a worker made, and died before it could tell.
+                counts, reused = counts + outcome.counts, reused + (outcome.reused and outcome.name in there)
+                if found and outcome.name in open_sample:
+                    open_sample.discard(outcome.name)
+                    sample.append(outcome)
+                    if not open_sample:
+                        self._estimate(found, sample)
+                self.tell(done, f"block {done} of {len(self.blocks)}")
+        return counts, reused
 
+    def _survey(self) -> Survey | None:
+        """Look over the map where an estimate is wanted; where nothing is left to time, it is made at once."""
+        if self.on_estimate is None:
+            return None
+        self.tell(0, "counting the cells to map")
+        found = survey(self.job, self.blocks, workers=self.engine.workers)
+        if not found.sample:
+            self._estimate(found, [])
+        return found
 
-def write_product(
-    ledger: BlockLedger, product: Product, folder: Path, *, tags: Mapping[str, Any], compression: str = "zstd"
-) -> CogResult:
-    """Assemble one raster of the map from its finished blocks."""
-    return write_cog(
-        Path(folder) / f"{product.name}.tif",
-        product_blocks(ledger, product),
-        ledger.grid,
-        band_names=product.band_names,
-        units=product.units,
-        nodata=product.nodata,
-        dtype=product.dtype,
-        scale=product.scale,
-        tags=tags,
-        compression=compression,
-        resampling=product.resampling,
-    )
-
-
-def _predict(
-    reader: Any,
-    grid: Grid,
-    block: Block,
-    predictors: Sequence[Predictor],
-    fusion: Any,
-    applicability: Any,
-    residual: Any,
-    codes: ClassCodes | None,
-) -> BlockPrediction:
-    mask = reader.mask(block)
-    if not mask.any():
-        # Most of a grid may lie outside the mask: its covariates are never read.
-        counts = MapCounts(cells=mask.size, masked=mask.size)
-        return empty_prediction(block.shape, len(predictors), len(codes.codes) if codes else 0, counts)
-    rows, columns = block.slices
-    return predict_block(
-        reader.read(block),
-        mask,
-        predictors,
-        fusion,
-        applicability,
-        residual=residual,
-        x=grid.x[columns],
-        y=grid.y[rows],
-        class_codes=codes.codes if codes else None,
-    )
+    def _estimate(self, found: Survey, sample: list[BlockOutcome]) -> None:
+        estimate = estimate_map(
+            self.job, self.products, self.blocks, found, sample, engine=self.engine, compression=self.compression
+        )
+        if self.on_estimate is not None:
+            self.on_estimate(estimate)
+        estimate.check_disk(self.job.ledger.folder)
 
 
 def _check_learners(learners: tuple[str, ...], fusion: Any) -> None:
@@ -235,52 +268,3 @@ def _check_learners(learners: tuple[str, ...], fusion: Any) -> None:
             f"The members are {', '.join(learners)}, but the fusion was fitted for {', '.join(expected)}. "
             "Give the members in that order."
         )
-
-
-def _class_tags(product: Product, codes: ClassCodes | None) -> dict[str, Any]:
-    return {"classes": codes.to_dict()} if codes and product.name == "fused" else {}
-
-
-def _tell(progress: Progress | None, done: int, total: int, message: str) -> None:
-    if progress is not None:
-        progress(done, total, message)
-
-
-@contextlib.contextmanager
-def _readers_per_thread(factory: ReaderFactory, names: Sequence[str]) -> Iterator[Callable[[], Any]]:
-    """Give a function that returns the calling thread's own reader; all are closed at the end.
-
-    GDAL handles must not be shared between threads.
-    """
-    local, lock = threading.local(), threading.Lock()
-    with contextlib.ExitStack() as opened:
-
-        def reader() -> Any:
-            if not hasattr(local, "reader"):
-                with lock:
-                    local.reader = opened.enter_context(factory(names))
-            return local.reader
-
-        yield reader
-
-
-def _in_threads(job: Callable[[Block], Any], blocks: Iterable[Block], workers: int) -> Iterator[Any]:
-    """Run `job` over the blocks and give the results as they come, with a short queue.
-
-    Whatever stops it (a fault in a block, Ctrl-C), queued blocks are dropped, blocks in flight are finished, and the fault
-    is passed on.
-    """
-    pending: set[Future[Any]] = set()
-    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="map") as pool:
-        try:
-            for block in blocks:
-                if len(pending) >= QUEUE_PER_WORKER * max(1, workers):
-                    finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in finished)
-                pending.add(pool.submit(job, block))
-            while pending:
-                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in finished)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise

@@ -11,6 +11,7 @@ import numpy as np
 from alm_core.errors import DomainError
 from alm_core.grid import Block
 from alm_core.mapping.block import BlockPrediction
+from alm_core.mapping.block_file import holds_nothing, nothing
 from alm_core.mapping.ledger import BlockLedger
 
 TRUST = ("dissimilarity", "density", "inside")
@@ -140,6 +141,8 @@ def layers_of(products: Sequence[Product]) -> tuple[str, ...]:
 def stack_layers(prediction: BlockPrediction, layers: Sequence[str]) -> np.ndarray:
     """A block's predictions as ``[layer, row, column]``, in the order of `layers`."""
     shape = prediction.value.shape
+    if holds_nothing(prediction.value) and holds_nothing(prediction.members):
+        return nothing((len(layers), *shape))
     members = prediction.members.reshape(-1, *shape)
     found = dict(zip([name for name in layers if name.startswith("member:")], members, strict=True))
     if prediction.probability is not None:

@@ -12,7 +12,12 @@ __all__ = ["STAGES", "Context", "Stage"]
 
 LEARNING = ("seed", "learners", "selection", "tuning", "validation", "fusion", "bias", "uncertainty", "kriging", "target")
 STAGES = (
-    Stage("covariates", stage_covariates, ("grid", "covariates", "derived"), inputs=("covariate", "grid", "mask")),
+    Stage(
+        "covariates",
+        stage_covariates,
+        ("grid", "covariates", "derived", "staging_margin"),
+        inputs=("covariate", "grid", "mask"),
+    ),
     Stage(
         "sites",
         stage_sites,
@@ -24,5 +29,11 @@ STAGES = (
     Stage("validation", stage_validation, (*LEARNING, "sites"), after=("sites", "selection")),
     Stage("models", stage_models, (*LEARNING, "applicability"), after=("sites", "selection")),
     Stage("map", stage_map, ("study", "target", "map", "uncertainty"), after=("covariates", "models")),
-    Stage("report", stage_report, ("study", "target", "map"), inputs=("truth",), after=("sites", "validation", "models", "map")),
+    Stage(
+        "report",
+        stage_report,
+        ("study", "target", "map", "publish_as"),
+        inputs=("truth",),
+        after=("sites", "validation", "models", "map"),
+    ),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from alm_core.covariates.samples import Samples
 from alm_core.covariates.stack import Stack
+from alm_core.mapping.engine import Engine
 from alm_core.options import StudyOptions
 from alm_core.progress import Reporter
 from alm_core.study import Study
@@ -30,6 +31,8 @@ class Context:
         Progress of the stage under way.
     keys : dict
         Keys of the stages so far.
+    engine : Engine, optional
+        Who maps; default: `workers` threads.
     """
 
     study: Study
@@ -39,6 +42,7 @@ class Context:
     workers: int
     report: Reporter
     keys: dict[str, str] = field(default_factory=dict)
+    engine: Engine | None = None
 
     @property
     def options(self) -> StudyOptions:

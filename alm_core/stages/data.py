@@ -15,16 +15,34 @@ from alm_core.covariates.samples import make_samples
 from alm_core.covariates.stack import DerivedSource, LayerSource, Stack, stage
 from alm_core.errors import CrsError, SitesError
 from alm_core.grid import Grid
-from alm_core.options import DerivedOptions
+from alm_core.mapping.published import check_publishable
+from alm_core.options import DerivedOptions, StudyOptions
 from alm_core.sites.screening import audit, screen
 from alm_core.sites.table import SiteTable, check_target, read_sites
 from alm_core.stages.context import Context
 from alm_core.study import Study
 from alm_core.workspace import write_json
 
+SMALLEST_MARGIN = 16
+"""Cells around the mask that are staged at least: slopes and interpolation at its edge need neighbours."""
+
 
 def study_grid(study: Study) -> Grid:
-    """The grid that the study names, by a raster or by bounds."""
+    """The grid that the study names, by a raster or by bounds.
+
+    Raises
+    ------
+    CrsError, GridError, RasterError
+        There is no such grid.
+    StudyError
+        The study is to be published and the grid is not in longitude and latitude.
+    """
+    grid = _grid(study)
+    check_publishable(grid, study.options.map.publish_as)
+    return grid
+
+
+def _grid(study: Study) -> Grid:
     options = study.options.grid
     if options.like:
         with open_raster(study.file(options.like)) as dataset:
@@ -58,8 +76,16 @@ def stage_covariates(context: Context) -> list[Path]:
         mask_crs=options.grid.crs,
         progress=context.report,
         workers=context.workers,
+        margin_cells=staging_margin(options),
     )
     return context.files("covariates")
+
+
+def staging_margin(options: StudyOptions) -> int | None:
+    """Cells around the mask that need covariates; None where sites outside it may be used, so that all cells do."""
+    if not options.grid.mask or not options.screening.require_inside_mask or options.screening.keep:
+        return None
+    return max(SMALLEST_MARGIN, options.extraction.window_cells)
 
 
 def read_table(study: Study, grid: Grid | None = None) -> SiteTable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +12,16 @@ import pandas as pd
 
 from alm_core import __version__
 from alm_core.covariates.samples import Samples
-from alm_core.learning.applicability import Applicability, fit_applicability
-from alm_core.learning.class_fusion import ClassFusion
+from alm_core.learning.applicability import fit_applicability
 from alm_core.learning.explanation import explain_fused, explain_members
-from alm_core.learning.fusion import Fusion
-from alm_core.learning.learners import make_learner
-from alm_core.learning.model_files import can_be_saved, load_learner, save_learner
+from alm_core.learning.model_files import can_be_saved, save_learner
 from alm_core.learning.procedure import Procedure, Trained, inner_folds, train
-from alm_core.learning.residual import fit_residual
-from alm_core.mapping.predict import map_blocks
+from alm_core.mapping.estimate import MapEstimate
+from alm_core.mapping.predict import MapResult, map_blocks
 from alm_core.stages.context import Context
+from alm_core.stages.fitted import INNER, check_staged, load_fitted, read_inner
 from alm_core.stages.learning import procedure
 from alm_core.workspace import read_json, write_json
-
-INNER = "models/inner.parquet"
 
 
 def final_plan(context: Context, samples: Samples) -> Procedure:
@@ -43,7 +41,7 @@ def stage_models(context: Context) -> list[Path]:
     saved = []
     for name, learner in zip(plan.names, trained.learners, strict=True):
         if can_be_saved(learner):
-            save_learner(learner, models, name)
+            save_learner(learner, models, name, features=samples.features[list(trained.features)].to_numpy(np.float32))
             saved.append(name)
     write_inner(context.folder / INNER, trained)
     write_json(context.folder / "fusion.json", trained.fusion.to_dict())
@@ -123,61 +121,6 @@ def fit_area(context: Context, samples: Samples, plan: Procedure, weights: dict[
 # ---- the map ------------------------------------------------------------------------------------------------------------
 
 
-class Member:
-    """A fitted learner with the name that it has in the study."""
-
-    def __init__(self, name: str, learner: Any, classes: tuple[Any, ...]) -> None:
-        self.name = name
-        self.learner = learner
-        self.classes = classes
-
-    def predict_block(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        """Values, or probabilities over all classes of the study, of the valid cells of a block."""
-        return self.learner.predict_block(values, valid)
-
-
-def load_members(context: Context, samples: Samples) -> list[Member]:
-    """The fitted members from disk; one that has no file format of its own is fitted again from the samples."""
-    facts = read_json(context.folder / "models.json")
-    classes = tuple(facts["classes"])
-    features = tuple(facts["features"])
-    found = []
-    for spec in facts["learners"]:
-        if spec["name"] in facts["saved"]:
-            learner = load_learner(context.folder / "models", spec["name"])
-        else:
-            used = samples.take(np.arange(len(samples)), features)
-            learner = make_learner(
-                spec["kind"],
-                task=context.options.target.task,
-                seed=context.options.study.seed,
-                options=spec["options"],
-                feature_names=features,
-                categorical=tuple(
-                    name for name, kind in context.stack.kinds.items() if kind == "categorical" and name in features
-                ),
-                classes=classes or None,
-            ).fit(used.features.to_numpy(np.float32), used.target)
-        found.append(Member(spec["name"], learner, classes))
-    return found
-
-
-def load_fusion(folder: Path, task: str) -> Fusion | ClassFusion:
-    """The fusion of a run."""
-    values = read_json(folder / "fusion.json")
-    return Fusion.from_dict(values) if task == "regression" else ClassFusion.from_dict(values)
-
-
-def load_residual(context: Context, samples: Samples, plan: Procedure) -> Any:
-    """The residual model, fitted again from what the fusion left over; None where the study has none."""
-    if plan.residual == "none":
-        return None
-    inner = pd.read_parquet(context.folder / INNER).set_index("site_id")
-    value = inner.loc[samples.site_ids, "value"].to_numpy()
-    used = samples.take(np.arange(len(samples)), plan.features)
-    return fit_residual(plan.residual, used, value, seed=plan.seed, geographic=plan.geographic)
-
-
 def map_tags(context: Context) -> dict[str, Any]:
     """What every raster of a run says of itself."""
     options = context.options
@@ -203,45 +146,81 @@ def map_tags(context: Context) -> dict[str, Any]:
 
 def stage_map(context: Context) -> list[Path]:
     """Predict every cell of the mask and write the rasters."""
+    target = context.folder / "map"
+
+    def keep_estimate(found: MapEstimate) -> None:
+        write_json(target / "estimate.json", found.to_dict())
+        context.report.note(found.text)
+
+    result = make_map(context, on_estimate=keep_estimate)
+    facts = result.to_dict()
+    facts["paths"] = {name: path.relative_to(context.folder).as_posix() for name, path in result.paths.items()}
+    write_json(target / "map.json", {name: facts[name] for name in ("paths", "counts", "classes", "oracle")})
+    return [*result.paths.values(), target / "map.json"]
+
+
+def estimate_stage(context: Context) -> MapEstimate:
+    """What the map of a run will take; the blocks that are timed stay for the map.
+
+    Raises
+    ------
+    WorkspaceError
+        The disk is too small.
+    """
+
+    class Enough(Exception):
+        """Ends the map once the estimate is there."""
+
+    found: list[MapEstimate] = []
+
+    def stop(estimate: MapEstimate) -> None:
+        found.append(estimate)
+        estimate.check_disk(context.folder)
+        raise Enough
+
+    with contextlib.suppress(Enough):
+        make_map(context, on_estimate=stop)
+    return found[0]
+
+
+def make_map(context: Context, *, on_estimate: Callable[[MapEstimate], None]) -> MapResult:
+    """Map a run whose models are fitted."""
     samples, options, stack = context.samples, context.options, context.stack
     plan = final_plan(context, samples)
-    fusion = load_fusion(context.folder, plan.task)
-    area = None
-    if options.applicability.enabled:
-        area = Applicability.from_dict(read_json(context.folder / "applicability.json"))
-    members = load_members(context, samples)
-    tags = map_tags(context) | {"learners": list(plan.names), "weights": mean_weights(context.folder, fusion, plan)}
-    result = map_blocks(
+    check_staged(context, plan.features)
+    fitted = load_fitted(context, samples, plan)
+    weights = mean_weights(context.folder, fitted.fusion, plan)
+    return map_blocks(
         stack.reader,
         stack.grid,
-        members,
-        fusion,
+        fitted.members,
+        fitted.fusion,
         names=plan.features,
         folder=context.folder / "map",
         fingerprint=context.keys["map"],
-        applicability=area,
-        residual=load_residual(context, samples, plan),
+        applicability=fitted.area,
+        residual=fitted.residual,
         classes=plan.classes,
         unit=options.target.unit,
-        tags=tags,
+        tags=map_tags(context) | {"learners": list(plan.names), "weights": weights},
         block_size=options.map.block_size,
         workers=context.workers,
         dtype=options.map.dtype,
         scale=options.map.scale,
         compression=options.map.compression,
+        missing=options.map.missing,
         restart=True,
         progress=context.report,
+        engine=context.engine,
+        oracle=fitted.oracle,
+        on_estimate=on_estimate,
     )
-    facts = result.to_dict()
-    facts["paths"] = {name: path.relative_to(context.folder).as_posix() for name, path in result.paths.items()}
-    write_json(context.folder / "map" / "map.json", {name: facts[name] for name in ("paths", "counts", "classes")})
-    return [*result.paths.values(), context.folder / "map" / "map.json"]
 
 
 def mean_weights(folder: Path, fusion: Any, plan: Procedure) -> dict[str, float]:
     """Weight of each member, averaged over the sites where it depends on the value."""
-    inner = pd.read_parquet(folder / INNER)
     if plan.task == "classification":
         return {name: round(float(np.mean(fusion.weights[number])), 6) for number, name in enumerate(plan.names)}
+    inner = read_inner(folder, plan)
     weights = np.nanmean(fusion.weights(inner[list(plan.names)].to_numpy().T), axis=1)
     return {name: round(float(weight), 6) for name, weight in zip(plan.names, weights, strict=True)}

@@ -14,9 +14,11 @@ from alm_core.mapping.card import CardFacts, write_card
 from alm_core.mapping.facts import CovariateFact
 from alm_core.mapping.figures import map_figure, outside_of, read_preview
 from alm_core.mapping.judge import judge_map
+from alm_core.mapping.published import publish
 from alm_core.mapping.stac import ItemFacts, build_item, write_item
 from alm_core.stages.context import Context
-from alm_core.stages.mapping import final_plan, load_fusion, mean_weights
+from alm_core.stages.fitted import load_fusion
+from alm_core.stages.mapping import final_plan, mean_weights
 from alm_core.workspace import RECORD, atomic_path, read_json, write_json
 
 INSIDE_BAND = {"regression": 5, "classification": 4}
@@ -28,6 +30,8 @@ MINIMUM_SITES_OF_A_SURVEY = 5
 def stage_report(context: Context) -> list[Path]:
     """Write the card, the STAC item, the thumbnail and, for a simulated study, the judgement against its truth."""
     written = []
+    if context.options.map.publish_as:
+        written.append(publish(context.folder / "map" / "fused.tif", context.options.map.publish_as))
     if context.options.study.truth and context.options.target.task == "regression":
         written.append(write_judgement(context))
     context.report(1, 4, "thumbnail")
@@ -94,6 +98,7 @@ def card_facts(context: Context) -> CardFacts:
     pairs = pairs[pairs["scheme"] == metrics["headline"]] if metrics["headline"] in set(pairs["scheme"]) else pairs
     frame = pd.read_parquet(folder / "sites.parquet")
     applicability = read_json(folder / "applicability.json") if options.applicability.enabled else {}
+    mapped = read_json(folder / "map" / "map.json")
     regression = target.task == "regression"
     return CardFacts(
         title=head.title,
@@ -115,14 +120,16 @@ def card_facts(context: Context) -> CardFacts:
         metrics=metrics,
         observed=pairs["observed"].to_numpy() if regression else None,
         predicted=pairs[FUSED].to_numpy() if regression else None,
-        weights=mean_weights(folder, load_fusion(folder, target.task), plan),
+        weights=mean_weights(folder, load_fusion(folder, plan), plan),
         fusion={"method": options.fusion.method, "bias correction": options.bias.method, "residual": plan.residual},
         interval_level=options.uncertainty.level if regression and plan.interval else None,
-        counts=read_json(folder / "map" / "map.json")["counts"],
+        counts=mapped["counts"],
+        oracle=mapped["oracle"],
         threshold=applicability.get("threshold"),
         fused=folder / "map" / "fused.tif",
+        published=f"map/{options.map.publish_as}.tif" if options.map.publish_as else "",
         uncertainty=folder / "map" / "uncertainty.tif",
-        classes=read_json(folder / "map" / "map.json")["classes"],
+        classes=mapped["classes"],
         site_x=samples.x,
         site_y=samples.y,
         limits=limits(context, metrics, samples),
@@ -147,6 +154,12 @@ def limits(context: Context, metrics: dict[str, Any], samples: Samples) -> tuple
             )
     if context.options.selection.enabled and not metrics["selection_nested"]:
         found.append("The covariates were chosen on all sites before scoring, so the scores are somewhat too good.")
+    routed = read_json(context.folder / "map" / "map.json")["counts"]["routed"]
+    if routed:
+        found.append(
+            f"{routed} cells lack some covariates and were predicted without them: nobody has scored such predictions, and they "
+            "have no dissimilarity."
+        )
     sizes = pd.Series(samples.groups("survey")).value_counts()
     small = int((sizes < MINIMUM_SITES_OF_A_SURVEY).sum())
     if small:
@@ -162,6 +175,8 @@ def write_catalogue_item(context: Context, facts: CardFacts) -> Path:
     """stac.json beside the card."""
     folder = context.folder
     assets = {name: folder / path for name, path in read_json(folder / "map" / "map.json")["paths"].items()}
+    if context.options.map.publish_as:
+        assets["published"] = folder / "map" / f"{context.options.map.publish_as}.tif"
     assets = {"fused": assets.pop("fused"), **assets, "card": folder / "card.html", "thumbnail": folder / "map" / "thumbnail.png"}
     scores = facts.fused_scores(facts.headline)
     item = build_item(

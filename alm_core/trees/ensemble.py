@@ -100,6 +100,13 @@ class TreeEnsemble:
         """``[tree]``: depth of the trees that ask all rows the same questions (CatBoost), which are predicted faster; else -1."""
         return oblivious_depths(self.feature, self.cut, self.left, self.right, self.missing_left, self.roots)
 
+    @cached_property
+    def block_form(self) -> Any:
+        """The trees as the block kernels want them; laid out once."""
+        from alm_core.trees.block_form import block_form
+
+        return block_form(self)
+
     def rows(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
         """Check the columns of `X` and give it as C-ordered float32 ``[row, feature]``.
 
@@ -192,8 +199,27 @@ class TreeEnsemble:
         -------
         ndarray of float64
             Of the valid cells in row-major order, as `predict` gives it: ``[cell]`` or ``[cell, class]``.
+
+        Raises
+        ------
+        LearnerError
+            If the block does not have the features of the training.
+
+        Notes
+        -----
+        Split tests are exact. Leaf values are rounded to whole multiples of one power of two, so that their sum does not depend
+        on the order in which a tile's pruned trees are added: a cell gets the same number to the last bit however the map is cut.
+        ``block_form.fixed.largest_error`` bounds the difference from `margin`; it's around 1e-8 of the target's range.
         """
-        return self.predict(values[:, valid].T)
+        from alm_core.trees.block_form import block_margin
+
+        values, valid = np.ascontiguousarray(values, np.float32), np.ascontiguousarray(valid, bool)
+        if values.ndim != 3 or len(values) != self.n_features or values.shape[1:] != valid.shape:
+            raise LearnerError(
+                f"A block of shape {values.shape} with a mask of shape {valid.shape} came; [{self.n_features}, row, column] and "
+                f"[row, column] are expected, the features being {', '.join(self.feature_names)}."
+            )
+        return apply_link(block_margin(self.block_form, values, valid, self.base), self.link, self.task)
 
     def save(self, path: str | Path) -> None:
         """Write everything to an ``.npz`` file that holds no code; see `alm_core.trees.storage`."""

@@ -80,6 +80,17 @@ def oblivious_depths(feature, cut, left, right, missing_left, roots):
 
 
 @compiled
+def node_depths(feature, left, right):
+    """Splits between each node and its root, ``[node]``; nodes lie in preorder."""
+    depth = np.zeros(feature.size, np.int64)
+    for node in range(feature.size):  # a parent comes before its children
+        if feature[node] >= 0:
+            depth[left[node]] = depth[node] + 1
+            depth[right[node]] = depth[node] + 1
+    return depth
+
+
+@compiled
 def goes_left(x, cut, missing_left):
     """The one split test: a NaN is not <= anything."""
     return x <= cut or (x != x and missing_left)

@@ -8,8 +8,8 @@ S, z_i (the product of the cover ratios of those splits) for one outside. The Sh
     phi_j = v (o_j - z_j) * integral over t from 0 to 1 of  prod_{i != j} (t o_i + (1 - t) z_i)
 
 because the multilinear extension of the game integrates to it (Owen 1972). The integrand is a polynomial of degree m - 1, so
-Gauss-Legendre quadrature with ceil(m / 2) points gives the integral exactly. No recursion, and rows go through it side by
-side.
+Gauss-Legendre quadrature with ceil(m / 2) points gives the integral exactly. `alm_core.trees.shap_kernels` gathers the leaves in
+one walk over each tree (Yu et al. 2022, Linear TreeSHAP, NeurIPS 35), with all rows side by side.
 
 The base is the mean of the trees by training weight, the value of the empty coalition.
 """
@@ -116,7 +116,6 @@ def shap_values(ensemble: TreeEnsemble, X: np.ndarray | pd.DataFrame) -> ShapVal
         ensemble.missing_left,
         ensemble.roots,
         ensemble.output,
-        ensemble.n_features,
         columns,
         points,
         weights,

@@ -1,4 +1,14 @@
-"""Compiled kernels of exact TreeSHAP; `alm_core.trees.shap` says what they compute."""
+"""Compiled kernels of exact TreeSHAP; `alm_core.trees.shap` says what they compute.
+
+A tree is walked once for a chunk of rows. On the way down, every level holds the product of the path at each quadrature point;
+on the way up, the sum of the leaves below. What a feature gets is read off at the edges: where an edge changes the factor of its
+feature from f to f', the feature's share of the leaves below changes from (o - z) / f to (o' - z') / f'. Added up along a path,
+these changes leave the share at the leaf, point by point, so nothing is lost; and no leaf's path has to be gone through again
+(Yu et al. 2022, Linear TreeSHAP, NeurIPS 35).
+
+Working arrays have a level as their first index: 0 is the root, l the node at hand l edges below it. A single row (a click on
+the map) has a walk of its own without arrays over rows; it does the same sums in the same order, to the last bit.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +16,12 @@ import numpy as np
 
 from alm_core.trees.compiled import compiled
 
-ROWS = 128  # rows that go through one leaf together; their factors stay in the first-level cache
+ROWS = 384  # rows that go through one tree together: enough to pay for the walk, few enough for the second-level cache
 
+WORD = 62  # features that a word can mark
 
-@compiled
-def tree_shape(feature, left, right, root, end):
-    """Number of leaves, and the largest number of nodes on a way from the root to a leaf."""
-    depth = np.zeros(end - root, np.int64)
-    leaves = 0
-    deepest = 0
-    for node in range(root, end):  # preorder: a parent comes before its children
-        if feature[node] < 0:
-            leaves += 1
-            deepest = max(deepest, depth[node - root])
-        else:
-            depth[left[node] - root] = depth[node - root] + 1
-            depth[right[node] - root] = depth[node - root] + 1
-    return leaves, deepest
+# What an edge does to a row: it had left the path before, it leaves here, it stays.
+GONE, LEAVES, STAYS = 0, 1, 2
 
 
 @compiled
@@ -32,158 +31,260 @@ def child_share(cover, node, child):
 
 
 @compiled
-def leaf_paths(feature, cut, left, right, cover, missing_left, root, leaves, width):
-    """The ways to all leaves of one tree, each with its splits merged by feature.
+def tree_shape(feature, left, right, cover, value, root, end, n_features, first, mean, holds):
+    """Look through one tree.
 
-    A leaf is reached by the rows with ``low < x <= high`` (NaN `low`: no bound) for every feature on its path, or with x
-    missing where `missing_ok`. `share` is the product of the cover ratios of the feature's splits.
+    Adds the mean of the tree by training weight to `mean` ``[output]``, outputs from `first`, and sets `holds` ``[node]`` to
+    False where all leaves below are 0: CatBoost gives that to the many leaves that no training row reached.
 
     Returns
     -------
-    leaf [leaf], size [leaf], and [leaf, place on the path]: which, low, high, missing_ok, share
+    depth : int
+        Nodes on the longest way to a leaf.
+    distinct : int
+        Features on the way that has the most different ones; at most that many where there are more than a word has bits.
     """
-    leaf = np.empty(leaves, np.int64)
-    size = np.empty(leaves, np.int64)
-    which = np.empty((leaves, width), np.int64)
-    low = np.empty((leaves, width), np.float32)
-    high = np.empty((leaves, width), np.float32)
-    missing_ok = np.empty((leaves, width), np.bool_)
-    share = np.empty((leaves, width), np.float64)
-    # The path to the node at hand lies in row `done`; a left child takes it over, a right child waits with a copy of it.
-    waiting = np.empty(leaves + 1, np.int64)
-    top = 0
-    done = 0
-    node = root
-    size[0] = 0
-    while True:
+    shares = np.empty(end - root)
+    levels = np.empty(end - root, np.int64)
+    features = np.empty(end - root, np.int64)  # those on the way, a bit for each
+    different = np.empty(end - root, np.int64)
+    shares[0], levels[0], features[0], different[0] = 1.0, 0, 0, 0
+    depth, distinct = 0, 0
+    for node in range(root, end):  # preorder: a parent comes before its children
+        here = node - root
         if feature[node] < 0:
-            leaf[done] = node
-            done += 1
-            if top == 0:
-                break
-            top -= 1
-            # Waiting paths lie at the end of the arrays, the last one first.
-            source = leaves - 1 - top
-            node = waiting[top]
-            if source != done:
-                copy_path(source, done, size, which, low, high, missing_ok, share)
+            depth = max(depth, levels[here])
+            distinct = max(distinct, different[here])
+            for j in range(value.shape[1]):
+                mean[first + j] += shares[here] * value[node, j]
             continue
-        place = 0
-        while place < size[done] and which[done, place] != feature[node]:
-            place += 1
-        if place == size[done]:
-            which[done, place] = feature[node]
-            low[done, place] = np.nan
-            high[done, place] = np.inf
-            missing_ok[done, place] = True
-            share[done, place] = 1.0
-            size[done] += 1
-        target = leaves - 1 - top
-        copy_path(done, target, size, which, low, high, missing_ok, share)
-        waiting[top] = right[node]
-        top += 1
-        if not cut[node] <= low[target, place]:
-            low[target, place] = cut[node]
-        missing_ok[target, place] &= not missing_left[node]
-        share[target, place] *= child_share(cover, node, right[node])
-        high[done, place] = min(high[done, place], cut[node])
-        missing_ok[done, place] &= missing_left[node]
-        share[done, place] *= child_share(cover, node, left[node])
-        node = left[node]
-    return leaf, size, which, low, high, missing_ok, share
+        bit = 1 << (feature[node] % WORD)
+        is_new = n_features > WORD or not features[here] & bit
+        for child in (left[node], right[node]):
+            shares[child - root] = shares[here] * child_share(cover, node, child)
+            levels[child - root] = levels[here] + 1
+            features[child - root] = features[here] | bit
+            different[child - root] = different[here] + is_new
+    for node in range(end - 1, root - 1, -1):
+        if feature[node] >= 0:
+            holds[node] = holds[left[node]] | holds[right[node]]
+            continue
+        holds[node] = False
+        for j in range(value.shape[1]):
+            holds[node] |= value[node, j] != 0.0
+    return depth, min(distinct, n_features)
 
 
 @compiled
-def copy_path(source, target, size, which, low, high, missing_ok, share):
-    """Copy one path onto another place."""
-    size[target] = size[source]
-    for place in range(size[source]):
-        which[target, place] = which[source, place]
-        low[target, place] = low[source, place]
-        high[target, place] = high[source, place]
-        missing_ok[target, place] = missing_ok[source, place]
-        share[target, place] = share[source, place]
+def kept(step, t, old_share, new_share):
+    """What an edge multiplies the product of the path with at one quadrature point.
 
-
-@compiled
-def mark_inside(x, low, high, missing_ok, inside):
-    """Mark the rows of a chunk that satisfy all splits of one feature on a path."""
-    for row in range(x.size):
-        value = x[row]
-        inside[row] = missing_ok if value != value else (not (value <= low)) & (value <= high)
-
-
-@compiled
-def leaf_parts(size, share, inside, points, weights, product, parts):
-    """Shapley values of a leaf of value 1 for a chunk of rows: ``parts[place on the path, row]``.
-
-    `inside` is uint8 ``[place, row]``; the select between two numbers per row is what the compiler vectorises.
+    The factor of a feature is ``t + (1 - t) z`` for a row on its path and ``(1 - t) z`` for one off it. Where no training row
+    went, z is 0, and so is all that a row off the path finds there.
     """
-    n_points = (size + 1) // 2
-    parts[:size] = 0.0
-    for k in range(n_points):
-        t = points[n_points, k]
-        product[:] = weights[n_points, k]
-        for i in range(size):
-            outside = (1.0 - t) * share[i]
-            factor = t + outside
-            marks = inside[i]
-            for row in range(product.size):
-                product[row] *= factor if marks[row] else outside
-        # For a row outside, -z / ((1 - t) z) is shortened: it stays right where z is 0 (no training row came there).
-        minus = -1.0 / (1.0 - t)
-        for i in range(size):
-            plus = (1.0 - share[i]) / (t + (1.0 - t) * share[i])
-            marks = inside[i]
-            part = parts[i]
-            for row in range(product.size):
-                part[row] += product[row] * (plus if marks[row] else minus)
+    if step == GONE:
+        return new_share / old_share if old_share > 0.0 else 0.0
+    new = (1.0 - t) * new_share
+    return (new + t if step == STAYS else new) / (t + (1.0 - t) * old_share)
 
 
 @compiled
-def add_tree(paths, value, output, columns, points, weights, phi):
-    """Add the Shapley values of one tree to `phi` ``[output, feature, row]``. `columns` is ``[feature, row]``."""
-    leaf, size, which, low, high, missing_ok, share = paths
-    n = columns.shape[1]
-    width = which.shape[1]
-    inside = np.empty((width, ROWS), np.uint8)
-    product = np.empty(ROWS, np.float64)
-    parts = np.empty((width, ROWS), np.float64)
-    for start in range(0, n, ROWS):
-        stop = min(start + ROWS, n)
-        count = stop - start
-        for path in range(leaf.size):
-            if not np.any(value[leaf[path]] != 0.0):
+def changed(step, t, old_share, new_share):
+    """By what an edge changes the part ``(o - z) / factor`` of its feature of the leaves below, at one quadrature point."""
+    if step == GONE:
+        return 0.0  # -1 / (1 - t) before and after
+    had = (1.0 - old_share) / (t + (1.0 - t) * old_share)
+    return ((1.0 - new_share) / (t + (1.0 - t) * new_share) if step == STAYS else -1.0 / (1.0 - t)) - had
+
+
+@compiled
+def add_row(tree, root, depth, holds, x, points, weights, j, phi):
+    """Add the Shapley values of output `j` of one tree for one row `x` ``[feature]`` to `phi` ``[feature]``."""
+    feature, cut, left, right, value, cover, missing_left = tree
+    product = np.empty((depth + 1, points.size))
+    leaves = np.zeros((depth + 1, points.size))
+    change = np.empty((depth + 1, points.size))
+    share = np.ones(depth + 1)
+    inside = np.ones(depth + 1, np.int64)
+    step = np.empty(depth + 1, np.int64)
+    node_at = np.empty(depth + 1, np.int64)
+    children_done = np.zeros(depth + 1, np.int64)
+    # Level at which the path at hand last split on each feature (0: not yet), and the one before that for each level.
+    last = np.zeros(x.size, np.int64)
+    last_before = np.zeros(depth + 1, np.int64)
+    for k in range(points.size):
+        product[0, k] = weights[k]
+    node_at[0] = root
+    level = 0
+    while True:
+        node = node_at[level]
+        if children_done[level] == 2:
+            if level == 0:
+                break
+            column = feature[node_at[level - 1]]
+            for k in range(points.size):
+                leaves[level - 1, k] += leaves[level, k]
+                if step[level] != GONE:
+                    phi[column] += leaves[level, k] * change[level, k]
+            last[column] = last_before[level]
+            level -= 1
+            continue
+        is_left = children_done[level] == 0
+        children_done[level] += 1
+        child = left[node] if is_left else right[node]
+        if not holds[child]:
+            continue
+        column = feature[node]
+        before = last[column]
+        level += 1
+        goes_left = x[column] <= cut[node] or (x[column] != x[column] and missing_left[node])
+        inside[level] = inside[before] if goes_left == is_left else 0
+        step[level] = inside[before] + inside[level]
+        share[level] = share[before] * child_share(cover, node, child)
+        for k in range(points.size):
+            product[level, k] = product[level - 1, k] * kept(step[level], points[k], share[before], share[level])
+            leaves[level, k] = 0.0
+            change[level, k] = changed(step[level], points[k], share[before], share[level])
+        node_at[level] = child
+        last_before[level], last[column] = before, level
+        children_done[level] = 0
+        if feature[child] < 0:
+            children_done[level] = 2
+            for k in range(points.size):
+                leaves[level, k] = product[level, k] * value[child, j]
+
+
+@compiled
+def mark_left(x, cut, missing_left, goes_left):
+    """Mark the rows of a chunk that a split sends to the left."""
+    for row in range(x.size):
+        goes_left[row] = (x[row] <= cut) | ((x[row] != x[row]) & missing_left)
+
+
+@compiled
+def follow(before, goes_left, is_left, inside, step):
+    """Which rows are still on the path of a feature after an edge (`inside`), and what the edge did to each (`step`)."""
+    for row in range(goes_left.size):
+        inside[row] = before[row] & (goes_left[row] if is_left else 1 - goes_left[row])
+        step[row] = before[row] + inside[row]
+
+
+@compiled
+def edge_factors(points, old_share, new_share, keep, change):
+    """Fill `keep` and `change` ``[step, point]``."""
+    for kind in range(3):
+        for k in range(points.size):
+            keep[kind, k] = kept(kind, points[k], old_share, new_share)
+            change[kind, k] = changed(kind, points[k], old_share, new_share)
+
+
+@compiled
+def descend(product, step, keep, below, leaves):
+    """The products of the path one node further down, ``[point, row]``; no leaf is summed there yet."""
+    leaves[:] = 0.0
+    for k in range(keep.shape[1]):
+        gone, out, stays = keep[GONE, k], keep[LEAVES, k], keep[STAYS, k]
+        for row in range(step.size):
+            below[k, row] = product[k, row] * (stays if step[row] == STAYS else (out if step[row] == LEAVES else gone))
+
+
+@compiled
+def ascend(below, step, change, leaves, phi):
+    """Add the sums of a subtree to those of its parent and to the values of the feature of its edge."""
+    for k in range(change.shape[1]):
+        out, stays = change[LEAVES, k], change[STAYS, k]
+        for row in range(step.size):
+            here = below[k, row]
+            leaves[k, row] += here
+            phi[row] += here * (stays if step[row] == STAYS else (out if step[row] == LEAVES else 0.0))
+
+
+@compiled
+def add_leaf(product, step, keep, change, value, leaves, phi):
+    """`descend` and `ascend` in one for a leaf, which keeps nothing of its own."""
+    for k in range(keep.shape[1]):
+        gone, out, stays = keep[GONE, k], keep[LEAVES, k], keep[STAYS, k]
+        out_part, stays_part = change[LEAVES, k], change[STAYS, k]
+        for row in range(step.size):
+            here = product[k, row] * (stays if step[row] == STAYS else (out if step[row] == LEAVES else gone)) * value
+            leaves[k, row] += here
+            phi[row] += here * (stays_part if step[row] == STAYS else (out_part if step[row] == LEAVES else 0.0))
+
+
+@compiled
+def add_rows(tree, root, depth, holds, columns, start, stop, points, weights, j, output, phi):
+    """Add the Shapley values of output `j` of one tree to ``phi[output, feature, start:stop]``; see `add_row`.
+
+    Rows are cut out last, one feature at a time: the compiler then knows that they lie side by side, and takes several at once.
+    """
+    feature, cut, left, right, value, cover, missing_left = tree
+    rows = stop - start
+    product = np.empty((depth + 1, points.size, rows))
+    leaves = np.zeros((depth + 1, points.size, rows))
+    inside = np.ones((depth + 1, rows), np.uint8)
+    goes_left = np.empty((depth + 1, rows), np.uint8)
+    step = np.empty((depth + 1, rows), np.uint8)
+    keep = np.empty((depth + 1, 3, points.size))
+    change = np.empty((depth + 1, 3, points.size))
+    share = np.ones(depth + 1)
+    node_at = np.empty(depth + 1, np.int64)
+    children_done = np.zeros(depth + 1, np.int64)
+    last = np.zeros(columns.shape[0], np.int64)
+    last_before = np.zeros(depth + 1, np.int64)
+    for k in range(points.size):
+        product[0, k] = weights[k]
+    node_at[0] = root
+    level = 0
+    while True:
+        node = node_at[level]
+        if children_done[level] == 2:
+            if level == 0:
+                break
+            column = feature[node_at[level - 1]]
+            ascend(leaves[level], step[level], change[level], leaves[level - 1], phi[output, column, start:stop])
+            last[column] = last_before[level]
+            level -= 1
+            continue
+        column = feature[node]
+        is_left = children_done[level] == 0
+        children_done[level] += 1
+        if is_left:
+            mark_left(columns[column, start:stop], cut[node], missing_left[node], goes_left[level])
+        child = left[node] if is_left else right[node]
+        if not holds[child]:
+            continue
+        before, here = last[column], level + 1
+        follow(inside[before], goes_left[level], is_left, inside[here], step[here])
+        share[here] = share[before] * child_share(cover, node, child)
+        edge_factors(points, share[before], share[here], keep[here], change[here])
+        if feature[child] < 0:
+            total = phi[output, column, start:stop]
+            add_leaf(product[level], step[here], keep[here], change[here], value[child, j], leaves[level], total)
+            continue
+        descend(product[level], step[here], keep[here], product[here], leaves[here])
+        node_at[here], children_done[here] = child, 0
+        last_before[here], last[column] = before, here
+        level = here
+
+
+@compiled
+def explain_trees(feature, cut, left, right, value, cover, missing_left, roots, output, columns, points, weights, phi, base):
+    """Add the Shapley values of all trees to `phi` ``[output, feature, row]``, and their means to `base` ``[output]``."""
+    tree = (feature, cut, left, right, value, cover, missing_left)
+    holds = np.empty(feature.size, np.bool_)
+    n_features, n = columns.shape
+    for number in range(roots.size):
+        root = roots[number]
+        end = roots[number + 1] if number + 1 < roots.size else feature.size
+        first = output[number]
+        depth, distinct = tree_shape(feature, left, right, cover, value, root, end, n_features, first, base, holds)
+        if depth == 0:
+            continue
+        count = (distinct + 1) // 2  # exact for the product of so many factors
+        rule = points[count, :count], weights[count, :count]
+        for j in range(value.shape[1]):
+            if n == 1:
+                add_row(tree, root, depth, holds, columns[:, 0], *rule, j, phi[first + j, :, 0])
                 continue
-            for i in range(size[path]):
-                x = columns[which[path, i], start:stop]
-                mark_inside(x, low[path, i], high[path, i], missing_ok[path, i], inside[i])
-            leaf_parts(size[path], share[path], inside, points, weights, product[:count], parts)
-            for j in range(value.shape[1]):
-                v = value[leaf[path], j]
-                for i in range(size[path]):
-                    total = phi[output + j, which[path, i], start:stop]
-                    part = parts[i]
-                    for row in range(count):
-                        total[row] += v * part[row]
-
-
-@compiled
-def explain_trees(
-    feature, cut, left, right, value, cover, missing_left, roots, output, n_features, columns, points, weights, phi, base
-):
-    """Add the Shapley values of all trees to `phi`, and the mean of all trees to `base` ``[output]``."""
-    for tree in range(roots.size):
-        root = roots[tree]
-        end = roots[tree + 1] if tree + 1 < roots.size else feature.size
-        leaves, deepest = tree_shape(feature, left, right, root, end)
-        width = max(1, min(deepest, n_features))
-        paths = leaf_paths(feature, cut, left, right, cover, missing_left, root, leaves, width)
-        leaf, size, share = paths[0], paths[1], paths[6]
-        for path in range(leaves):
-            reached = 1.0
-            for i in range(size[path]):
-                reached *= share[path, i]
-            for j in range(value.shape[1]):
-                base[output[tree] + j] += reached * value[leaf[path], j]
-        add_tree(paths, value, output[tree], columns, points, weights, phi)
+            for start in range(0, n, ROWS):
+                add_rows(tree, root, depth, holds, columns, start, min(start + ROWS, n), *rule, j, first + j, phi)

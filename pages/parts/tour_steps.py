@@ -339,6 +339,8 @@ def trust_step(page: Page) -> None:
             sentence = page.t("trust.all_inside")
         else:
             sentence = page.t("trust.text", outside=percent(facts.outside))
+        if facts.routed > 0:
+            sentence += " " + page.t("trust.routed", routed=percent(facts.routed))
         asks = ("ask_place", "ask_range", "ask_sites", "ask_new")
         say(sentence, f"**{page.t('trust.ask_title')}**", "\n".join(f"- {page.t(f'trust.{name}')}" for name in asks))
         page.link("validation", label=page.t("trust.link"), view="threshold")

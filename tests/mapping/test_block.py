@@ -105,3 +105,70 @@ def test_wrong_shapes_are_named(world):
         predict_block(world.values, world.mask, [Classes("odd"), Linear("x", (1, 1, 1))], world.fusion)
     with pytest.raises(GridError, match="must be one block"):
         predict_block(world.values, world.mask[:-1], world.members, world.fusion)
+
+
+class Gap(Linear):
+    """A member that takes a missing covariate for zero."""
+
+    def predict_block(self, values, valid):
+        return super().predict_block(np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf), valid)
+
+
+@pytest.fixture
+def gappy(world):
+    """One cell without two covariates, one without any, one with an infinite one; members that take gaps."""
+    world.values[0:2, 60, 60] = np.nan
+    world.values[:, 61, 61] = np.nan
+    world.values[2, 62, 62] = -np.inf
+    world.values[0, 62, 62] = np.nan
+    world.members = (Gap("first", (0.5, 0.1, 0.2)), Gap("second", (0.4, 0.2, 0.1)))
+    return world
+
+
+def test_routed_cells_are_predicted_and_counted(gappy):
+    """Cells that lack some covariates get the value of the members; those that lack all, or hold an infinity, stay missing."""
+    found = predict_block(gappy.values, gappy.mask, gappy.members, gappy.fusion, gappy.applicability, missing="route")
+    counts = found.counts
+    assert counts.routed == 200 + 1
+    assert counts.missing == 2
+    assert counts.cells == counts.mapped + counts.masked + counts.missing + counts.unpredicted
+    assert np.isnan(found.value[[61, 62], [61, 62]]).all()
+    zeros = np.nan_to_num(gappy.values[:, 60:61, 60])
+    expected = gappy.fusion.predict(np.stack([member.predict(zeros.T) for member in gappy.members]))
+    assert found.value[60, 60] == expected.value.astype(np.float32)[0]
+    assert np.isfinite([found.lower[60, 60], found.upper[60, 60]]).all()
+
+
+def test_routed_cells_are_never_inside(gappy):
+    """No dissimilarity, no density, outside; the cells around them are as if nothing were missing."""
+    routed = predict_block(gappy.values, gappy.mask, gappy.members, gappy.fusion, gappy.applicability, missing="route")
+    plain = predict_block(gappy.values, gappy.mask, gappy.members, gappy.fusion, gappy.applicability)
+    gaps = np.isfinite(routed.value) & ~np.isfinite(gappy.values).all(axis=0)
+    assert gaps.sum() == 201
+    assert (routed.inside[gaps] == 0).all()
+    assert np.isnan(routed.dissimilarity[gaps]).all()
+    assert np.isnan(routed.density[gaps]).all()
+    assert routed.counts.outside == plain.counts.outside + 201
+    for name in ("value", "lower", "upper", "dissimilarity", "density", "inside"):
+        np.testing.assert_array_equal(getattr(routed, name)[~gaps], getattr(plain, name)[~gaps])
+
+
+def test_a_block_of_routed_cells_alone(gappy):
+    """Where every cell lacks something there is no cell to measure a distance for."""
+    gappy.values[1] = np.nan
+    found = predict_block(gappy.values, gappy.mask, gappy.members, gappy.fusion, gappy.applicability, missing="route")
+    assert found.counts.routed == found.counts.mapped == found.counts.outside > 9000
+    assert np.isnan(found.dissimilarity).all()
+
+
+def test_left_out_is_the_default(gappy):
+    """Nothing is routed unless it is asked for; another word is refused."""
+    found = predict_block(gappy.values, gappy.mask, gappy.members, gappy.fusion)
+    assert (found.counts.routed, found.counts.missing) == (0, 203)
+    with pytest.raises(DomainError, match="`leave_out` or `route`"):
+        predict_block(gappy.values, gappy.mask, gappy.members, gappy.fusion, missing="guess")
+
+
+def test_counts_of_older_blocks_are_read():
+    """A ledger without the count of routed cells adds up with new ones."""
+    assert MapCounts(cells=2, mapped=2) + MapCounts(cells=1, mapped=1, routed=1) == MapCounts(cells=3, mapped=3, routed=1)

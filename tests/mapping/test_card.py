@@ -135,6 +135,19 @@ def test_everything_is_said(page):
         assert text in page, text
 
 
+def test_routed_cells_and_the_oracle_are_told_where_there_are_any(page, full, tmp_path):
+    """Their number and what it means; how far the compiled trees are from their libraries, and who has none."""
+    assert "lack some covariates" not in page
+    assert "own libraries" not in page
+    oracle = {"differences": {"forest": 2.5e-9}, "without": ["ridge"], "cells": 4000, "tolerance": 6e-7}
+    facts = replace(full, counts={**full.counts, "routed": 41}, oracle=oracle)
+    text = write_card(tmp_path / "card.html", facts).read_text(encoding="utf-8")
+    assert "41 of them lack some covariates" in text
+    assert "3 inside it have no covariates to predict from" in text
+    assert "largest difference: forest 2.5e-09 m³ m⁻³ (at most 6.0e-07 m³ m⁻³ was allowed)" in text
+    assert "nothing to compare: ridge" in text
+
+
 def test_text_of_the_study_is_escaped(page):
     """Markup in a title, a reason or a citation is shown, not obeyed."""
     assert "Moisture of &lt;b&gt;the plateau&lt;/b&gt;" in page

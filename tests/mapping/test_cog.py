@@ -8,13 +8,14 @@ import os
 import numpy as np
 import pytest
 import rasterio
-import rasterio.shutil
 from rasterio._err import CPLE_AppDefinedError
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioIOError
 from rio_cogeo import cog_validate
 
 from alm_core.errors import DomainError, GridError, MissingFileError, NodataError, RasterError, WorkspaceError
 from alm_core.grid import Grid
+from alm_core.mapping import cog, cog_layout
 from alm_core.mapping.cog import describe_raster, write_cog
 
 GRID = Grid.from_bounds((90, 30, 91.2, 31.1), 0.001, crs="EPSG:4326")
@@ -77,6 +78,28 @@ def test_class_overviews_hold_classes_only(tmp_path):
     path = write_cog(tmp_path / "c.tif", classes, GRID, band_names=["c"], dtype="uint8", nodata=0, resampling="mode").path
     with rasterio.open(path, overview_level=0) as overview:
         assert set(np.unique(overview.read(1))) <= {1, 3}
+
+
+def test_class_overviews_leave_nodata_out(tmp_path):
+    """One cell of a class among three of nodata still shows, where GDAL's mode would show it too, and nodata never wins."""
+    rng = np.random.default_rng(5)
+    classes = rng.choice([0, 0, 0, 2, 7, 9], GRID.shape).astype(np.uint8)
+    path = write_cog(tmp_path / "c.tif", classes, GRID, band_names=["c"], dtype="uint8", nodata=0, resampling="mode").path
+    with rasterio.open(path) as dataset:
+        profile = {**dataset.profile, "driver": "GTiff"}
+    with rasterio.open(tmp_path / "gdal.tif", "w", **profile) as target:
+        target.write(classes, 1)
+    with rasterio.open(tmp_path / "gdal.tif", "r+") as target:
+        target.build_overviews([2], Resampling.mode)
+    with rasterio.open(path, overview_level=0) as ours, rasterio.open(tmp_path / "gdal.tif", overview_level=0) as theirs:
+        found, expected = ours.read(1), theirs.read(1)
+    four = classes.reshape(GRID.shape[0] // 2, 2, -1, 2).transpose(0, 2, 1, 3).reshape(*found.shape, 4)
+    np.testing.assert_array_equal(found == 0, (four == 0).all(axis=-1))
+    np.testing.assert_array_equal(found == 0, expected == 0)
+    votes = np.stack([(four == number).sum(axis=-1) for number in (2, 7, 9)])
+    clear = (votes == votes.max(axis=0)).sum(axis=0) == 1  # of equally common ones GDAL may take another
+    assert clear.mean() > 0.5
+    np.testing.assert_array_equal(found[clear], expected[clear])
 
 
 def test_integers_round_trip_at_their_scale(tmp_path, values):
@@ -154,30 +177,96 @@ def test_full_disk_leaves_the_old_file(tmp_path, values, monkeypatch, fault):
     path = tmp_path / "a.tif"
     path.write_text("old", encoding="utf-8")
 
-    def copy(source, target, **options):
+    def break_off(target, *rest):
         target.write_bytes(b"half a file")
         raise fault
 
-    monkeypatch.setattr(rasterio.shutil, "copy", copy)
+    monkeypatch.setattr(cog, "write_layout", break_off)
     with pytest.raises(WorkspaceError, match=r"a\.tif could not be written.*\d+ bytes.*are free"):
         write_cog(path, values, GRID, band_names=["a", "b"])
     assert path.read_text(encoding="utf-8") == "old"
     assert [part.name for part in tmp_path.iterdir()] == ["a.tif"]
 
 
-def test_lost_end_is_noticed(tmp_path, values, monkeypatch):
-    """GDAL may not notice that the end of a file was lost; we do."""
-    real = rasterio.shutil.copy
+def test_disk_that_fills_up_under_the_tiles(tmp_path, values, monkeypatch):
+    """A scratch file that can't grow ends in the same message, and goes."""
 
-    def copy(source, target, **options):
-        real(source, target, **options)
+    def full(store, level, place, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(cog.TileStore, "add", full)
+    with pytest.raises(WorkspaceError, match="No space left on device"):
+        write_cog(tmp_path / "a.tif", values, GRID, band_names=["a", "b"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lost_end_is_noticed(tmp_path, monkeypatch):
+    """A file whose end was lost without an error is never given its name."""
+    real = cog.write_layout
+
+    def lose_the_end(target, *rest):
+        real(target, *rest)
         os.truncate(target, target.stat().st_size - 2000)
 
-    monkeypatch.setattr(rasterio.shutil, "copy", copy)
+    monkeypatch.setattr(cog, "write_layout", lose_the_end)
     noise = np.random.default_rng(0).normal(size=GRID.shape)
     with pytest.raises(WorkspaceError):
         write_cog(tmp_path / "a.tif", noise, GRID, band_names=["a"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+@pytest.mark.parametrize(
+    ("dtype", "compression"), [("float32", "deflate"), ("float32", "zstd"), ("int16", "zstd"), ("uint8", "deflate")]
+)
+def test_gdal_reads_what_was_written(tmp_path, count, dtype, compression):
+    """Every bit of every cell and band, at the edges too, as GDAL's own COG driver would have kept it."""
+    rng = np.random.default_rng(count)
+    raw = rng.integers(0, 2**32, (count, *GRID.shape), np.uint32).view(np.float32) if dtype == "float32" else None
+    given = raw if raw is not None else rng.integers(0, 250, (count, *GRID.shape)).astype(dtype)
+    path = write_cog(
+        tmp_path / "a.tif", given, GRID, band_names=[f"b{band}" for band in range(count)], dtype=dtype, compression=compression
+    ).path
+    with rasterio.open(path, driver="GTiff") as dataset:
+        np.testing.assert_array_equal(dataset.read(), given)
+        assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert dataset.colorinterp[0].name == "gray"
+
+
+def test_large_files_get_large_offsets(tmp_path, values, monkeypatch):
+    """Beyond the limit of classic TIFF the same raster is a BigTIFF, as valid and as deep."""
+    small = write_cog(tmp_path / "a.tif", values, GRID, band_names=["a", "b"]).path
+    monkeypatch.setattr(cog_layout, "CLASSIC_LIMIT", 1000)
+    large = write_cog(tmp_path / "b.tif", values, GRID, band_names=["a", "b"]).path
+    assert (small.read_bytes()[:4], large.read_bytes()[:4]) == (b"II*\0", b"II+\0")
+    assert cog_validate(large, strict=True) == (True, [], [])
+    assert str(describe_raster(small)) == str(describe_raster(large))
+    for level in (None, 0, 1):
+        options = {} if level is None else {"overview_level": level}
+        with rasterio.open(small, **options) as one, rasterio.open(large, **options) as other:
+            np.testing.assert_array_equal(one.read(), other.read())
+
+
+def test_threads_do_not_change_the_file(tmp_path, values, monkeypatch):
+    """One thread or eight: the same bytes."""
+    written = []
+    for threads in (1, 8):
+        monkeypatch.setattr(cog, "_threads", lambda threads=threads: threads)
+        written.append(write_cog(tmp_path / f"{threads}.tif", cut(values, 200), GRID, band_names=["a", "b"]).path.read_bytes())
+    assert written[0] == written[1]
+
+
+def test_empty_raster_is_small_and_whole(tmp_path):
+    """Nothing but nodata: no tile is there, the file is as valid, and it reads as nodata on every level."""
+    grid = Grid.from_bounds((90, 30, 93, 32), 0.0005, crs="EPSG:4326")
+    blocks = ((block, np.broadcast_to(np.float32(np.nan), (4, *block.shape))) for block in grid.blocks(512))
+    done = write_cog(tmp_path / "a.tif", blocks, grid, band_names=list("abcd"))
+    assert (done.cells_with_data, cog_validate(done.path, strict=True)[0]) == ((0,) * 4, True)
+    assert done.size_bytes < 5000
+    for level in (None, 0, 2):
+        with rasterio.open(done.path, **({} if level is None else {"overview_level": level})) as dataset:
+            assert dataset.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1) is None
+            assert np.isnan(dataset.read(4, window=((0, 600), (0, 600)))).all()
 
 
 def test_target_in_a_file_is_refused(tmp_path, values):

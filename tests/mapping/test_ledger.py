@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
-from alm_core.errors import LedgerError
+from alm_core.errors import LedgerError, WorkspaceError
 from alm_core.grid import Grid
 from alm_core.mapping.ledger import BlockLedger, clear_blocks
 
@@ -31,12 +35,82 @@ def test_blocks_come_back_bit_for_bit(tmp_path):
 
 
 def test_empty_blocks_cost_nothing(tmp_path):
-    """A block without values is a sparse file of less than 2 kB."""
+    """A block without values is a file of less than 2 kB."""
     ledger = open_ledger(tmp_path, block_size=60)
     block = ledger.blocks()[0]
     ledger.write(block, np.full((2, *block.shape), np.nan, np.float32), {"cells": 1})
     assert ledger.path(block).stat().st_size < 2000
     assert np.isnan(ledger.read(block, ["a"])).all()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "longer", "folder"])
+def test_damaged_blocks_are_made_again(tmp_path, damage):
+    """A torn, damaged or absurd file counts as missing; reading it says which block and what to do."""
+    ledger = open_ledger(tmp_path)
+    block = ledger.blocks()[2]
+    values = np.random.default_rng(0).normal(size=(2, *block.shape)).astype(np.float32)
+    ledger.write(block, values, {"cells": 7})
+    path, content = ledger.path(block), ledger.path(block).read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 4
+    changed = {"cut": content[:-1], "flipped": bytes(flipped), "empty": b"", "longer": content + b"\0"}
+    if damage == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_bytes(changed[damage])
+    assert ledger.counts(block) is None
+    if damage != "longer":
+        with pytest.raises(LedgerError, match=r"r00000c00002.*made anew"):
+            ledger.read(block, ["a", "b"])
+    if damage != "folder":
+        ledger.write(block, values, {"cells": 7})
+        assert (ledger.counts(block), path.read_bytes()) == ({"cells": 7}, content)
+
+
+def test_blocks_of_others_are_not_taken(tmp_path):
+    """A whole file of another run, of other layers, or of another place of this map counts as missing."""
+    ours, other_run = open_ledger(tmp_path / "ours"), open_ledger(tmp_path / "run", fingerprint="y")
+    other_layers = open_ledger(tmp_path / "layers", layers=("a", "c"))
+    block, neighbour = ours.blocks()[0], ours.blocks()[1]
+    values = np.ones((2, *block.shape), np.float32)
+    for ledger, where in ((other_run, block), (other_layers, block), (ours, neighbour)):
+        ledger.write(where, values, {"cells": 1})
+        assert ledger.counts(where) == {"cells": 1}
+        ours.path(block).write_bytes(ledger.path(where).read_bytes())
+        assert ours.counts(block) is None
+
+
+def test_two_workers_write_one_block(tmp_path):
+    """Both succeed, at once and again and again; the file is whole at every moment."""
+    ledger = open_ledger(tmp_path, block_size=60)
+    block = ledger.blocks()[0]
+    values = np.random.default_rng(0).normal(size=(2, *block.shape)).astype(np.float32)
+    ledger.write(block, values, {"cells": 1})
+    with ThreadPoolExecutor(4) as pool:
+        written = [pool.submit(ledger.write, block, values, {"cells": 1}) for _ in range(60)]
+        seen = [ledger.counts(block) for _ in range(60)]
+        for future in written:
+            future.result()
+    assert seen == [{"cells": 1}] * 60
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ledger.json", "r00000c00000.block"]
+
+
+def test_full_disk_is_said_and_leaves_the_block(tmp_path, monkeypatch):
+    """The message names the file, what it needs and what is free; the block of before stays."""
+    ledger = open_ledger(tmp_path)
+    block = ledger.blocks()[0]
+    values = np.random.default_rng(0).normal(size=(2, *block.shape)).astype(np.float32)
+    ledger.write(block, values, {"cells": 1})
+
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(WorkspaceError, match=r"r00000c00000.*No space left.*are free.*finished blocks stay"):
+        ledger.write(block, values + 1, {"cells": 2})
+    assert ledger.counts(block) == {"cells": 1}
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("change", [{"fingerprint": "y"}, {"layers": ("a",)}])
@@ -78,7 +152,8 @@ def test_clearing_leaves_other_files(tmp_path):
     block = ledger.blocks()[0]
     ledger.write(block, np.zeros((2, *block.shape), np.float32), {})
     (tmp_path / "notes.tif").write_text("mine", encoding="utf-8")
-    assert clear_blocks(tmp_path) == 1
+    (tmp_path / "r00000c00001.tif").write_text("of an earlier program", encoding="utf-8")
+    assert clear_blocks(tmp_path) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["notes.tif"]
 
 

@@ -63,7 +63,7 @@ def test_resumed_map_is_the_clean_one(world, run_map, tmp_path):
     """Blocks that were deleted or damaged are made again, the others are not, and no byte differs."""
     clean = run_map(world, tmp_path / "clean")
     run_map(world, tmp_path / "again")
-    blocks = sorted((tmp_path / "again" / "blocks").glob("r*.tif"))
+    blocks = sorted((tmp_path / "again" / "blocks").glob("r*.block"))
     blocks[0].unlink()
     blocks[3].unlink()
     blocks[4].write_bytes(blocks[4].read_bytes()[:-40])
@@ -90,7 +90,7 @@ def test_fault_in_the_middle_leaves_finished_blocks(world, run_map, tmp_path, fa
     members = (Failing("first", world.members[0].weights), world.members[1])
     with pytest.raises(fault):
         run_map(world, tmp_path / "stopped", members=members)
-    finished = list((tmp_path / "stopped" / "blocks").glob("r*.tif"))
+    finished = list((tmp_path / "stopped" / "blocks").glob("r*.block"))
     assert 0 < len(finished) < clean.blocks
     assert not (tmp_path / "stopped" / "fused.tif").exists()
     resumed = run_map(world, tmp_path / "stopped")

@@ -13,6 +13,7 @@ from alm_core.errors import LearnerError
 from alm_core.trees.convert import compile_ensemble
 from alm_core.trees.ensemble import RawTree, assemble
 from alm_core.trees.shap import quadrature, shap_values
+from alm_core.trees.shap_kernels import ROWS, WORD
 from tests.trees.models import NAMES, fitted, new_rows
 
 
@@ -162,19 +163,21 @@ def test_infinite_and_missing_values_are_routed():
     np.testing.assert_allclose(found.margin, trees.predict(X), atol=1e-9)
 
 
-def test_rows_do_not_depend_on_each_other():
-    """One row alone, and in the last incomplete chunk, gives the same values."""
-    trees, X = compile_ensemble(fitted("forest", False)), new_rows(False)[:130]
+@pytest.mark.parametrize("name", ["forest", "forest-classes", "xgboost", "catboost", "catboost-three"])
+def test_rows_do_not_depend_on_each_other(name):
+    """One row alone (it has a walk of its own), and one in the last incomplete chunk, gives the same values to the last bit."""
+    trees, X = compile_ensemble(fitted(name, True)), np.tile(new_rows(True), (2, 1))[: ROWS + 2]
     together = shap_values(trees, X).values
-    for row in (0, 63, 64, 129):
+    for row in (0, 63, ROWS - 1, ROWS, ROWS + 1):
         np.testing.assert_array_equal(shap_values(trees, X[row : row + 1]).values[0], together[row])
-    assert shap_values(trees, X[:0]).values.shape == (0, 5)
+    np.testing.assert_array_equal(shap_values(trees, X[ROWS:]).values, together[ROWS:])
+    assert shap_values(trees, X[:0]).values.shape == (0, *together.shape[1:])
 
 
-def test_many_features_on_one_path():
-    """Forty distinct features on a path: twenty quadrature points, still additive."""
+@pytest.mark.parametrize("depth", [40, WORD, WORD + 3])
+def test_many_features_on_one_path(depth):
+    """Distinct features on a path, more than a word can mark as well: up to 33 quadrature points, still additive."""
     rng = np.random.default_rng(0)
-    depth = 40
     feature = np.append(np.repeat(np.arange(depth), 2), -1)
     feature[1::2] = -1
     node = np.arange(2 * depth + 1)

@@ -14,7 +14,7 @@ from alm_core.studies.active_layer_moisture import field_sites, table_faults
 from alm_core.studies.active_layer_moisture.instruments import RADAR_SCENES
 from alm_core.studies.active_layer_moisture.layers import MAP_GRIDS, RASTERS, Raster, map_grid, native_grid
 from alm_core.studies.active_layer_moisture.table_faults import COLUMNS
-from alm_core.studies.active_layer_moisture.writing import BLOCK, MASK, TRUTH, write_rasters
+from alm_core.studies.active_layer_moisture.writing import BLOCK, TRUTH, mask_of, write_rasters
 
 DEFAULT_SEED = 7
 LAYERS_FOLDER = "layers"
@@ -41,6 +41,8 @@ QUICK = {
 }
 EFFORT = {"small": QUICK, "medium": THOROUGH, "full": THOROUGH}
 """How much work the study of each size asks for; the small one is for tests."""
+PRODUCTS = {"full": "ALM_QTP_simulated"}
+"""Name under which the map of a size goes out: that of the published product, and what it is."""
 
 README = """SIMULATED DATA. Nothing in this folder was measured.
 
@@ -119,7 +121,7 @@ def _write(folder: Path, size: str, seed: int, progress: Callable[[int, int, str
     table = table_faults.field_table(size, seed)
     table_faults.write_table(folder / "sites.csv", table)
     table_faults.write_answers(folder / "sites_answers.csv", table)
-    _write_rasters(folder, map_grid(size), seed, progress)
+    _write_rasters(folder, size, seed, progress)
     text = README.format(size=size, seed=seed, rows=len(table), usable=field_sites.USABLE)
     (folder / "README.txt").write_bytes(text.encode())
     path = folder / "study.toml"
@@ -127,12 +129,13 @@ def _write(folder: Path, size: str, seed: int, progress: Callable[[int, int, str
     return path
 
 
-def _write_rasters(folder: Path, target: Grid, seed: int, progress: Callable[[int, int, str], None] | None) -> None:
+def _write_rasters(folder: Path, size: str, seed: int, progress: Callable[[int, int, str], None] | None) -> None:
+    target, mask = map_grid(size), mask_of(size)
     by_native: dict[str, tuple[Grid, list[tuple[Path, Raster]]]] = {}
     for native in NATIVES:
         files = [(folder / LAYERS_FOLDER / raster.file, raster) for raster in RASTERS if raster.native == native]
         by_native[native] = native_grid(native, target), files
-    by_native["map"][1].extend([(folder / MASK.file, MASK), (folder / TRUTH.file, TRUTH)])
+    by_native["map"][1].extend([(folder / mask.file, mask), (folder / TRUTH.file, TRUTH)])
     total = sum(1 for grid, _ in by_native.values() for _ in grid.blocks(BLOCK))
     done = 0
 
@@ -142,8 +145,8 @@ def _write_rasters(folder: Path, target: Grid, seed: int, progress: Callable[[in
         if progress is not None:
             progress(done, total, message)
 
-    for grid, files in by_native.values():
-        write_rasters(files, grid, seed=seed, tick=tick)
+    for native, (grid, files) in by_native.items():
+        write_rasters(files, grid, seed=seed, tick=tick, mask=mask if native == "map" else None)
 
 
 # ---- study.toml -------------------------------------------------------------------------------------------------
@@ -172,6 +175,7 @@ def study_text(size: str, seed: int) -> str:
         months=", ".join(f'"temperature_{month:02d}"' for month in range(1, 13)),
         scenes=", ".join(f'"{name}"' for name in scenes),
         autumn_scenes=", ".join(f'"{name}"' for name in autumn),
+        publish_as=f'publish_as = "{PRODUCTS[size]}" # the fused raster also gets this name\n' if size in PRODUCTS else "",
         **EFFORT[size],
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,13 @@ TILE = 256
 BLOCK = 1024
 """Cells of a block: a multiple of TILE, so that every tile is compressed once; a block needs about 200 MB."""
 
+MARGIN = 16
+"""Cells around the mask that are written too: slopes and interpolation at its edge need neighbours."""
+
 WORKERS = 2
+WESTERNMOST = {"full": 81.9}
+"""Longitude at which the mask of a size ends: no survey of the demo went further west (see SCATTERED_BOX). It leaves the
+full size as many cells to map as the published product has, 131 million; the simulated permafrost is wider."""
 
 
 def place_of(grid: Grid, block: Block, *, seed: int) -> TrueLand:
@@ -71,6 +79,7 @@ def create(path: Path, grid: Grid, raster: Raster, *, seed: int) -> rasterio.io.
         zstd_level=1,
         predictor=3 if raster.dtype == "float32" else 2,
         bigtiff="if_safer",
+        sparse_ok=True,
     )
     dataset.scales = (raster.scale,) * len(raster.bands)
     dataset.offsets = (raster.offset,) * len(raster.bands)
@@ -89,27 +98,45 @@ def create(path: Path, grid: Grid, raster: Raster, *, seed: int) -> rasterio.io.
     return dataset
 
 
-def write_rasters(files: Sequence[tuple[Path, Raster]], grid: Grid, *, seed: int, tick: Callable[[str], None]) -> None:
+def write_rasters(
+    files: Sequence[tuple[Path, Raster]],
+    grid: Grid,
+    *,
+    seed: int,
+    tick: Callable[[str], None],
+    mask: Raster | None = None,
+) -> None:
     """Write rasters that share a grid; blocks are computed two at a time and written in order.
 
-    `tick` is called with a message after each block.
+    `tick` is called with a message after each block. With `mask`, one of the rasters, the others are left empty (nodata) in
+    every block that lies further than MARGIN cells from its ones: most of a plateau's box is no permafrost.
     """
-    blocks = list(grid.blocks(BLOCK))
+    blocks = list(grid.blocks(BLOCK, halo=0 if mask is None else MARGIN))
     rasters = [raster for _, raster in files]
     with ExitStack() as stack:
         opened = [stack.enter_context(create(path, grid, raster, seed=seed)) for path, raster in files]
 
-        def work(block: Block) -> list[np.ndarray]:
-            place = place_of(grid, block, seed=seed)
-            return [compute(raster, place) for raster in rasters]
+        def work(block: Block) -> list[np.ndarray | None]:
+            around = block.padded
+            place = place_of(grid, around, seed=seed)
+            wanted = rasters if mask is None or (compute(mask, place) == 1).any() else [mask]
+            rows, columns = (
+                slice(start - padded, stop - padded)
+                for start, stop, padded in (
+                    (block.row_start, block.row_stop, around.row_start),
+                    (block.column_start, block.column_stop, around.column_start),
+                )
+            )
+            return [compute(raster, place)[:, rows, columns] if raster in wanted else None for raster in rasters]
 
         for block, results in zip(blocks, _in_order(work, blocks), strict=True):
             for file, values in zip(opened, results, strict=True):
-                file.write(values, window=block.window)
+                if values is not None:
+                    file.write(values, window=block.window)
             tick(f"{len(rasters)} rasters of {grid.shape[1]} x {grid.shape[0]} cells, block {block.name}")
 
 
-def _in_order(work: Callable[[Block], list[np.ndarray]], blocks: Sequence[Block]) -> Iterator[list[np.ndarray]]:
+def _in_order(work: Callable[[Block], list[np.ndarray | None]], blocks: Sequence[Block]) -> Iterator[list[np.ndarray | None]]:
     """Results in the order of the blocks, with no more than one block a worker computed ahead."""
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting = [pool.submit(work, block) for block in blocks[:WORKERS]]
@@ -119,9 +146,9 @@ def _in_order(work: Callable[[Block], list[np.ndarray]], blocks: Sequence[Block]
                 waiting.append(pool.submit(work, blocks[ahead]))
 
 
-def permafrost_mask(place: TrueLand) -> np.ndarray:
-    """1 where the active layer is mapped, 0 elsewhere."""
-    return place.permafrost.astype(np.uint8)
+def permafrost_mask(place: TrueLand, *, west: float = -180.0) -> np.ndarray:
+    """1 where the active layer is mapped, 0 elsewhere and west of `west` degrees."""
+    return (place.permafrost & (place.longitude >= west)).astype(np.uint8)
 
 
 MASK = Raster(
@@ -132,6 +159,13 @@ MASK = Raster(
     dtype="uint8",
     nodata=255,
 )
+
+
+def mask_of(size: str) -> Raster:
+    """The mask of one size of the demo."""
+    if size not in WESTERNMOST:
+        return MASK
+    return replace(MASK, bands=(replace(MASK.bands[0], formula=partial(permafrost_mask, west=WESTERNMOST[size])),))
 
 
 def true_moisture(place: TrueLand) -> np.ndarray:
