@@ -225,7 +225,7 @@ def measure(folder: Path, millions: Sequence[float], rounds: int) -> list[dict[s
     """Every strip and the whole grid, each as often as asked; the median of the seconds counts."""
     stack = Stack.open(folder / "run" / "covariates")
     whole = (0, stack.grid.shape[1])
-    wanted = [part for part in strips(stack, millions) if part != whole]
+    wanted = [part for part in dict.fromkeys(strips(stack, millions)) if part != whole]
     print("first map, not counted: kernels are compiled and files read once", file=sys.stderr, flush=True)
     map_elsewhere(folder, (wanted or [whole])[0])
     found = []

@@ -1,8 +1,8 @@
 """Exact TreeSHAP: our kernels against `shap.TreeExplainer`, and the time of one clicked place.
 
 Rows are the 342 sites; members are the full-size ones of `benchmarks.plateau_window`. Both sides use one thread, explainers and
-compiled trees are made beforehand, and CPU seconds are compared: the median of some rounds in which all cases take turns. CatBoost
-is compared with its own ShapValues as well. A click explains all four members and the fused value for one place, as
+compiled trees are made beforehand, and CPU seconds are compared: the median of some rounds in which all cases take turns.
+CatBoost is compared with its own ShapValues as well. A click explains all four members and the fused value for one place, as
 `alm_core.inspection.query.ask` does; the first click is left out, in which kernels are loaded.
 
 Run: ``python -m benchmarks.tree_shap FOLDER [--rounds 3]`` with the folder of `benchmarks.mapping`, or an empty one.

@@ -33,7 +33,7 @@ def finished(tmp_path_factory):
 def test_help_names_every_command():
     """`python -m alm_core --help` in a process of its own."""
     shown = subprocess.run([sys.executable, "-m", "alm_core", "--help"], capture_output=True, text=True, check=True).stdout
-    for command in ("demo", "new", "run", "export", "check", "list"):
+    for command in ("demo", "new", "run", "estimate", "export", "check", "list"):
         assert command in shown
 
 
@@ -43,6 +43,37 @@ def test_run_prints_the_scores(finished, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert finished.id in shown
     assert "answers for" in shown
+
+
+def test_estimate_prints_one_line(finished, monkeypatch, capsys):
+    """Cells, time, disk and memory; of a finished map everything is done."""
+    assert alm(monkeypatch, "estimate", finished.record["study_file"], "--workspace", finished.folder.parents[1]) == 0
+    shown = capsys.readouterr().out
+    assert "1,080 cells (1,080 of them done), about" in shown
+    assert "of disk" in shown
+    assert "Blocks left: 0 of 6" in shown
+
+
+def test_estimate_needs_models(monkeypatch, tmp_path, capsys):
+    """Exit code 1 and what to run first."""
+    assert alm(monkeypatch, "estimate", write_small_study(tmp_path / "in"), "--workspace", tmp_path / "workspace") == 1
+    assert "--until models" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--engine", "spark"), "threads and dask"),
+        (("--engine", "threads", "--scheduler", "tcp://node7:8786"), "goes with the engine"),
+        (("--scheduler", "tcp://node7:8786", "--workers", "2"), "those that were started for it"),
+        (("--scheduler", "http://node7:8787"), "not the address of a scheduler"),
+    ],
+)
+def test_engines_that_mean_nothing(finished, monkeypatch, capsys, options, words):
+    """Exit code 1 and one message."""
+    study = finished.record["study_file"]
+    assert alm(monkeypatch, "run", study, "--workspace", finished.folder.parents[1], *options) == 1
+    assert words in capsys.readouterr().err
 
 
 def test_list_shows_the_run(finished, monkeypatch, capsys):

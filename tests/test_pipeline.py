@@ -10,12 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+from distributed import LocalCluster
 
 from alm_core import Run, run
-from alm_core.errors import AlmError, SitesError, StudyError, WorkspaceError
+from alm_core.errors import AlmError, EngineError, SitesError, StudyError, WorkspaceError
+from alm_core.pipeline import neutral_options
+from alm_core.pipeline import estimate
 from alm_core.publishing.export import export_layer
 from alm_core.stages import STAGES
-from tests.small_study import LEARNERS, write_small_study
+from alm_core.stages.data import staging_margin
+from alm_core.study import Study
+from tests.small_study import LEARNERS, SECTIONS, write_small_study
 
 RASTERS = ("map/members.tif", "map/fused.tif", "map/uncertainty.tif")
 
@@ -97,6 +102,64 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(finished, tmp_path):
     assert contents(resumed) == contents(finished)
 
 
+@pytest.fixture
+def unmapped(finished, tmp_path) -> Path:
+    """A copy of the finished workspace whose map is gone; the study is that of `finished`."""
+    shutil.copytree(finished.folder.parents[1], tmp_path / "workspace")
+    shutil.rmtree(tmp_path / "workspace" / "small" / finished.id / "map")
+    return tmp_path / "workspace"
+
+
+def test_an_engine_is_no_part_of_a_run(finished, unmapped):
+    """Mapped on a cluster: the same run, the same bytes; the estimate is told and kept."""
+    notes = []
+
+    def listen(event):
+        if event.lasting:
+            notes.append((event.stage, event.message))
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as cluster:
+        study = Path(finished.record["study_file"])
+        again = run(study, workspace=unmapped, scheduler=cluster.scheduler_address, progress=listen)
+    assert again.id == finished.id
+    assert contents(again) == contents(finished)
+    kept = json.loads((again.folder / "map" / "estimate.json").read_text())
+    assert notes == [("map", kept["text"])]
+    assert kept["cells"] == json.loads((again.folder / "map" / "map.json").read_text())["counts"]["mapped"]
+
+
+def test_an_estimate_before_the_map(finished, unmapped):
+    """What the map will take; its blocks are kept for the map, which is the clean one."""
+    study = Path(finished.record["study_file"])
+    told = estimate(study, workspace=unmapped)
+    assert (told.cells, told.cells_left, told.blocks_left) == (36 * 30, 36 * 30, 6)
+    assert told.seconds > 0
+    assert not (unmapped / "small" / finished.id / "map" / "fused.tif").exists()
+    assert estimate(study, workspace=unmapped).blocks_left < 6
+    assert contents(run(study, workspace=unmapped)) == contents(finished)
+
+
+def test_no_estimate_without_models(tmp_path):
+    """The message names the command that fits them."""
+    study = write_small_study(tmp_path / "in")
+    with pytest.raises(WorkspaceError, match="--until models"):
+        estimate(study, workspace=tmp_path / "workspace")
+    run(study, workspace=tmp_path / "workspace", until="sites")
+    with pytest.raises(WorkspaceError, match="--until models"):
+        estimate(study, workspace=tmp_path / "workspace")
+
+
+def test_engines_that_mean_nothing_are_refused_first(tmp_path):
+    """Before anything is computed or written."""
+    study = write_small_study(tmp_path / "in")
+    for options in ({"engine": "spark"}, {"engine": "threads", "scheduler": "tcp://a:1"}, {"scheduler": "a:1"}):
+        with pytest.raises(EngineError):
+            run(study, workspace=tmp_path / "workspace", **options)
+    assert not (tmp_path / "workspace").exists()
+
+
 def test_a_changed_option_reruns_only_what_depends_on_it(finished, tmp_path):
     """Another correction: covariates, sites and selection are linked from the first run."""
     workspace = tmp_path / "workspace"
@@ -106,6 +169,48 @@ def test_a_changed_option_reruns_only_what_depends_on_it(finished, tmp_path):
     run(study, workspace=workspace, progress=lambda event: states.__setitem__(event.stage, event.message))
     assert all(states[name].startswith("taken from run") for name in ("covariates", "sites", "selection"))
     assert all(states[name] == "done" for name in ("validation", "models", "map", "report"))
+
+
+def test_a_product_is_the_fused_raster_under_its_name(finished, tmp_path):
+    """The same bytes beside the map, on the card and in the catalogue item; a name alone repeats nothing but the report."""
+    workspace = tmp_path / "workspace"
+    shutil.copytree(finished.folder.parents[1], workspace)
+    study = write_small_study(tmp_path / "in", map=SECTIONS["map"] + '\npublish_as = "ALM_small"')
+    states = {}
+    found = run(study, workspace=workspace, progress=lambda event: states.__setitem__(event.stage, event.message))
+    assert [name for name, message in states.items() if message == "done"] == ["report"]
+    product = found.folder / "map" / "ALM_small.tif"
+    assert product.read_bytes() == (found.folder / "map" / "fused.tif").read_bytes()
+    assert "map/ALM_small.tif" in (found.folder / "card.html").read_text(encoding="utf-8")
+    item = json.loads((found.folder / "stac.json").read_text(encoding="utf-8"))
+    assert item["assets"]["published"]["href"].endswith("map/ALM_small.tif")
+    assert "map/ALM_small.tif" in found.record["stages"]["report"]["files"]
+
+
+def test_a_product_needs_longitude_and_latitude(tmp_path):
+    """A projected grid is refused before anything is staged, with what to do."""
+    grid = 'crs = "EPSG:32645"\nresolution = 10000\nbounds = {west = 400000, south = 3400000, east = 800000, north = 3700000}'
+    study = write_small_study(tmp_path / "in", grid=grid, map=SECTIONS["map"] + '\npublish_as = "ALM_small"')
+    with pytest.raises(StudyError, match=r"publish_as is 'ALM_small', but the grid is in EPSG:32645"):
+        run(study, workspace=tmp_path / "workspace")
+    assert not list((tmp_path / "workspace").rglob("*.tif"))
+
+
+@pytest.mark.parametrize(
+    ("screening", "extraction", "margin"),
+    [
+        ("require_inside_mask = true", "", 16),
+        ("require_inside_mask = true", 'method = "window_mean"\nwindow_cells = 33', 33),
+        ("require_inside_mask = false", "", None),
+        ('require_inside_mask = true\nkeep = ["p001"]', "", None),
+    ],
+    ids=["inside", "wide windows", "sites anywhere", "kept by hand"],
+)
+def test_only_what_sites_can_ask_for_is_staged(tmp_path, screening, extraction, margin):
+    """Blocks far from the mask are left out only where no site outside it can be used."""
+    study = Study.load(write_small_study(tmp_path / "in", screening=screening, extraction=extraction))
+    assert staging_margin(study.options) == margin
+    assert neutral_options(study)["staging_margin"] == margin
 
 
 def test_until_stops_after_a_stage(tmp_path):
@@ -228,7 +333,7 @@ def test_every_stage_names_sections_that_exist():
     """A misspelt section would leave a stage unchanged when its options change."""
     from alm_core.options import StudyOptions
 
-    known = {*StudyOptions.model_fields, "seed", "staging_margin"}
+    known = {*StudyOptions.model_fields, "seed", "staging_margin", "publish_as"}
     for stage in STAGES:
         assert set(stage.sections) <= known, stage.name
 

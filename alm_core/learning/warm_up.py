@@ -11,7 +11,7 @@ import numpy as np
 def warm_up(tell: Callable[[str], None] | None = None) -> float:
     """Run every kernel that a map uses on tiny arrays of a map's types.
 
-    A machine that keeps compiled code does this once, in some ten seconds; later calls take a fraction of a second.
+    A machine that keeps compiled code spends some ten seconds once; later calls take a fraction of a second.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def warm_up(tell: Callable[[str], None] | None = None) -> float:
 
     started = time.perf_counter()
     if tell is not None:
-        tell("Compiling fusion and applicability (once per machine) ...")
+        tell("preparing fusion and applicability: up to half a minute the first time on a machine, then a second")
     rng = np.random.default_rng(0)
     sites = rng.normal(size=(20, 3)).astype(np.float32)
     area = fit_applicability(sites, categorical=[])

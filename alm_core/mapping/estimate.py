@@ -28,8 +28,8 @@ SAMPLES_PER_WORKER = 3
 LEAST_SAMPLES = 4
 LARGEST_PART = 8
 """At most one in so many blocks is made before the estimate."""
-TEMPORARY_FACTOR = 2.4
-"""A raster while it is written, against its own size: the file itself, the plain one that it is copied from, and overviews."""
+TEMPORARY_FACTOR = 2.1
+"""A raster while it is written, against its own size: its tiles lie beside it until they are in order."""
 SAMPLE_FOLDER = ".sample"
 
 

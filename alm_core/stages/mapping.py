@@ -189,6 +189,7 @@ def make_map(context: Context, *, on_estimate: Callable[[MapEstimate], None]) ->
     plan = final_plan(context, samples)
     check_staged(context, plan.features)
     fitted = load_fitted(context, samples, plan)
+    warm_up_kernels(context)
     weights = mean_weights(context.folder, fitted.fusion, plan)
     return map_blocks(
         stack.reader,
@@ -215,6 +216,15 @@ def make_map(context: Context, *, on_estimate: Callable[[MapEstimate], None]) ->
         oracle=fitted.oracle,
         on_estimate=on_estimate,
     )
+
+
+def warm_up_kernels(context: Context) -> None:
+    """Compile what the map needs before its first block: the first time on a machine that takes a while, and is said."""
+    from alm_core.learning.warm_up import warm_up as warm_up_learning
+    from alm_core.trees.warm_up import warm_up as warm_up_trees
+
+    for warm_up in (warm_up_trees, warm_up_learning):
+        warm_up(lambda message: context.report(0, 1, message))
 
 
 def mean_weights(folder: Path, fusion: Any, plan: Procedure) -> dict[str, float]:

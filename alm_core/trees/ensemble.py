@@ -107,6 +107,15 @@ class TreeEnsemble:
 
         return block_form(self)
 
+    @cached_property
+    def tree_shapes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """What TreeSHAP needs of the trees whatever the row (see `alm_core.trees.shap_kernels.look_through`), and their mean."""
+        from alm_core.trees.shap_kernels import look_through
+
+        mean = self.base.copy()
+        nodes = (self.feature, self.left, self.right, self.value, self.cover)
+        return *look_through(*nodes, self.roots, self.output, self.n_features, mean), mean
+
     def rows(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
         """Check the columns of `X` and give it as C-ordered float32 ``[row, feature]``.
 

@@ -177,7 +177,7 @@ def merge_tree(table, bits, new_bits, leaves, base, n_open, at, weight, index):
 def group_trees(order, column, place, depth, output, leaves, least, most, tables, bits, group_column, group_place, to, total):
     """Merge trees into groups of at most eight open splits; trees without one go to `total`. Returns the number of groups.
 
-    Group g has ``bits[g]`` splits (``group_column[g]``, ``group_place[g]``), sums ``tables[g]`` and output ``to[g]``.
+    Group g has ``bits[g]`` splits (``group_column[g]``, ``group_place[g]``), sums ``tables[g * TABLE:]`` and output ``to[g]``.
     """
     index = np.empty(TABLE, np.int64)
     open_column, open_place = np.empty(MOST_DEPTH, np.int64), np.empty(MOST_DEPTH, np.int64)
@@ -202,42 +202,79 @@ def group_trees(order, column, place, depth, output, leaves, least, most, tables
             new_bits = find_bits(open_column, open_place, n_open, group_column[group], group_place[group], bits[group], at)
         if new_bits > TABLE_BITS:
             group += 1
-            bits[group], to[group], tables[group, 0] = 0, output[tree], 0
+            bits[group], to[group], tables[group * TABLE] = 0, output[tree], 0
             new_bits = find_bits(open_column, open_place, n_open, group_column[group], group_place[group], 0, at)
         for j in range(n_open):
             group_column[group, at[j]], group_place[group, at[j]] = open_column[j], open_place[j]
-        merge_tree(tables[group], bits[group], new_bits, leaves[tree], base, n_open, at, weight, index)
+        merge_tree(tables[group * TABLE : (group + 1) * TABLE], bits[group], new_bits, leaves[tree], base, n_open, at, weight, index)
         bits[group] = new_bits
     return group + 1
 
 
 @compiled
-def shrink_table(table, bits, column, place, least, most, open_bit, index, small):
-    """Keep what a tile can reach of a group's table in `small`; returns how many splits stay open, listed in `open_bit`."""
+def open_splits(group, bits, column, place, least, most, open_bit):
+    """Splits of a group that stay open in a tile, listed in `open_bit`: how many, and the bits that the others answer."""
     base = 0
     n_open = 0
     for bit in range(bits):
-        c, k = column[bit], place[bit]
+        c, k = column[group, bit], place[group, bit]
         if least[c] > k:
             base += 1 << bit
         elif most[c] > k:
             open_bit[n_open] = bit
             n_open += 1
-    index[0] = base
-    for j in range(n_open):
-        adds = 1 << open_bit[j]
-        for entry in range(1 << j):
-            index[entry + (1 << j)] = index[entry] + adds
-    for entry in range(1 << n_open):
-        small[entry] = table[index[entry]]
-    return n_open
+    return n_open, base
 
 
 @compiled
-def mark(ranks, first, k, weight, answers, to, count):
-    """Set one bit of each cell's answers where its rank is above k."""
+def shrink_table(tables, start, bits, n_open, base, open_bit, index, small, to):
+    """Copy what a tile can reach of a group's table, which begins at `start`, to ``small[to:]``."""
+    source, target = uint64(start), uint64(to)
+    if n_open == bits:
+        for entry in range(uint64(1 << bits)):
+            small[target + entry] = tables[source + entry]
+        return
+    index[0] = base
+    for j in range(n_open):
+        adds, size = 1 << open_bit[j], uint64(1 << j)
+        for entry in range(size):
+            index[entry + size] = index[entry] + adds
+    for entry in range(uint64(1 << n_open)):
+        small[target + entry] = tables[source + uint64(index[entry])]
+
+
+@compiled
+def mark_four(ranks, x, k, weight, answers, to, count):
+    """Set four bits of each cell's answers where its ranks are above four places; a weight of 0 sets nothing."""
     for cell in range(count):
-        answers[to + cell] |= weight if ranks[first + cell] > k else uint8(0)
+        first = (weight[0] if ranks[x[0] + cell] > k[0] else uint8(0)) | (weight[1] if ranks[x[1] + cell] > k[1] else uint8(0))
+        last = (weight[2] if ranks[x[2] + cell] > k[2] else uint8(0)) | (weight[3] if ranks[x[3] + cell] > k[3] else uint8(0))
+        answers[to + cell] |= first | last
+
+
+@compiled
+def close_table(column, place, bits, slot, ranks, answers, n_cells):
+    """Let all cells of a tile answer the splits of the table in a slot of the batch."""
+    count, to = uint64(n_cells), uint64(slot * STRIDE)
+    for cell in range(count):
+        answers[to + cell] = 0
+    for bit in range(bits, TABLE_BITS):  # what stands there is harmless: its weight is 0
+        column[bit], place[bit] = column[0], place[0]
+    for bit in range(0, bits, 4):
+        x = (
+            uint64(column[bit] * STRIDE),
+            uint64(column[bit + 1] * STRIDE),
+            uint64(column[bit + 2] * STRIDE),
+            uint64(column[bit + 3] * STRIDE),
+        )
+        k = uint8(place[bit]), uint8(place[bit + 1]), uint8(place[bit + 2]), uint8(place[bit + 3])
+        weight = (
+            uint8(1 << bit),
+            uint8(1 << (bit + 1) if bit + 1 < bits else 0),
+            uint8(1 << (bit + 2) if bit + 2 < bits else 0),
+            uint8(1 << (bit + 3) if bit + 3 < bits else 0),
+        )
+        mark_four(ranks, x, k, weight, answers, to, count)
 
 
 @compiled
@@ -250,31 +287,30 @@ def read_tables(tables, answers, total, count):
 
 
 @compiled
-def close_table(column, place, bits, slot, ranks, answers, n_cells):
-    """Let all cells of a tile answer the splits of the table in a slot of the batch."""
-    count, to = uint64(n_cells), uint64(slot * STRIDE)
-    for cell in range(count):
-        answers[to + cell] = 0
-    for bit in range(bits):
-        mark(ranks, uint64(column[bit] * STRIDE), uint8(place[bit]), uint8(1 << bit), answers, to, count)
+def merge_table(batch, start, merged, small, n_open):
+    """Add a table of `n_open` new splits to one of `merged` others: each sum of the one with each of the other."""
+    first, size = uint64(start), uint64(1 << merged)
+    # The lowest part is read by all others, so it comes last.
+    for high in range((1 << n_open) - 1, -1, -1):
+        there, adds = first + uint64(high << merged), small[high]
+        for low in range(size):
+            batch[there + low] = batch[first + low] + adds
 
 
 @compiled
-def add_groups(
-    n_groups, tables, bits, column, place, to, least, most, ranks, n_cells, number, batch, answers, small, tile_total, total
-):
+def add_groups(n_groups, tables, bits, column, place, to, least, most, ranks, n_cells, number, batch, answers, small, tile_total, total):
     """Add one tile's sums of all groups of output `number`: constants to `tile_total`, the rest to ``total[:n_cells]``."""
     open_bit, index = np.empty(TABLE_BITS, np.int64), np.empty(TABLE, np.int64)
-    merged_column, merged_place = np.empty(TABLE_BITS, np.int64), np.empty(TABLE_BITS, np.int64)
+    merged_column, merged_place = np.zeros(TABLE_BITS, np.int64), np.zeros(TABLE_BITS, np.int64)
     merged = 0
     slot = 0
     batch[:] = 0
     for group in range(n_groups):
         if to[group] != number:
             continue
-        n_open = shrink_table(tables[group], bits[group], column[group], place[group], least, most, open_bit, index, small)
+        n_open, base = open_splits(group, bits[group], column, place, least, most, open_bit)
         if n_open == 0:
-            tile_total[number] += small[0]
+            tile_total[number] += tables[group * TABLE + base]
             continue
         if merged + n_open > TABLE_BITS:
             close_table(merged_column, merged_place, merged, slot, ranks, answers, n_cells)
@@ -283,20 +319,16 @@ def add_groups(
             if slot == BATCH:
                 read_tables(batch, answers, total, uint64(n_cells))
                 slot = 0
-            batch[slot * TABLE] = 0
-        first = uint64(slot * TABLE)
         if merged == 0:
-            for entry in range(uint64(1 << n_open)):
-                batch[first + entry] = small[entry]
+            shrink_table(tables, group * TABLE, bits[group], n_open, base, open_bit, index, batch, slot * TABLE)
         else:
-            # The lowest part is read by all others, so it comes last.
-            for high in range((1 << n_open) - 1, -1, -1):
-                there, adds = first + uint64(high << merged), small[high]
-                for low in range(uint64(1 << merged)):
-                    batch[there + low] = batch[first + low] + adds
+            shrink_table(tables, group * TABLE, bits[group], n_open, base, open_bit, index, small, 0)
+            merge_table(batch, slot * TABLE, merged, small, n_open)
         for j in range(n_open):
             merged_column[merged], merged_place[merged] = column[group, open_bit[j]], place[group, open_bit[j]]
             merged += 1
+    if merged == 0:
+        batch[slot * TABLE] = 0
     close_table(merged_column, merged_place, merged, slot, ranks, answers, n_cells)
     for empty in range(slot + 1, BATCH):
         batch[empty * TABLE] = 0
@@ -331,7 +363,7 @@ def add_oblivious(cuts, n_cuts, column, place, depth, output, leaves, values, va
     numbers, ranks = np.empty(STRIDE, np.float32), np.empty(2 * n_features * STRIDE, np.uint8)
     cell_row, cell_column = np.empty(TILE * TILE, np.int64), np.empty(TILE * TILE, np.int64)
     keys = np.empty(n_trees, np.int64)
-    tables, bits, to = np.empty((n_trees, TABLE), np.int32), np.empty(n_trees, np.int64), np.empty(n_trees, np.int64)
+    tables, bits, to = np.empty(n_trees * TABLE, np.int32), np.empty(n_trees, np.int64), np.empty(n_trees, np.int64)
     group_column, group_place = np.empty((n_trees, TABLE_BITS), np.int64), np.empty((n_trees, TABLE_BITS), np.int64)
     batch, answers, small = np.empty(BATCH * TABLE, np.int32), np.empty(BATCH * STRIDE, np.uint8), np.empty(TABLE, np.int32)
     cell_total, group_total, tile_total = np.empty(STRIDE, np.int32), np.empty(n_outputs, np.int64), np.empty(n_outputs, np.int64)

@@ -104,8 +104,7 @@ def shap_values(ensemble: TreeEnsemble, X: np.ndarray | pd.DataFrame) -> ShapVal
         )
     columns = np.ascontiguousarray(ensemble.rows(X).T)
     phi = np.zeros((ensemble.n_outputs, *columns.shape))
-    base = ensemble.base.copy()
-    points, weights = quadrature(ensemble.n_features)
+    depth, distinct, holds, base = ensemble.tree_shapes
     explain_trees(
         ensemble.feature,
         ensemble.cut,
@@ -116,15 +115,16 @@ def shap_values(ensemble: TreeEnsemble, X: np.ndarray | pd.DataFrame) -> ShapVal
         ensemble.missing_left,
         ensemble.roots,
         ensemble.output,
+        depth,
+        distinct,
+        holds,
         columns,
-        points,
-        weights,
+        *quadrature(ensemble.n_features),
         phi,
-        base,
     )
     if ensemble.n_outputs == 1:
         return ShapValues(phi[0].T.copy(), float(base[0]), ensemble.feature_names)
-    return ShapValues(np.moveaxis(phi, 0, -1).swapaxes(0, 1).copy(), base, ensemble.feature_names)
+    return ShapValues(np.moveaxis(phi, 0, -1).swapaxes(0, 1).copy(), base.copy(), ensemble.feature_names)
 
 
 @lru_cache(maxsize=8)

@@ -31,78 +31,81 @@ def child_share(cover, node, child):
 
 
 @compiled
-def tree_shape(feature, left, right, cover, value, root, end, n_features, first, mean, holds):
-    """Look through one tree.
-
-    Adds the mean of the tree by training weight to `mean` ``[output]``, outputs from `first`, and sets `holds` ``[node]`` to
-    False where all leaves below are 0: CatBoost gives that to the many leaves that no training row reached.
+def look_through(feature, left, right, value, cover, roots, output, n_features, mean):
+    """What of the trees is the same for all rows. Adds their means by training weight to `mean` ``[output]``.
 
     Returns
     -------
-    depth : int
+    depth : ndarray of int ``[tree]``
         Nodes on the longest way to a leaf.
-    distinct : int
+    distinct : ndarray of int ``[tree]``
         Features on the way that has the most different ones; at most that many where there are more than a word has bits.
+    holds : ndarray of bool ``[node]``
+        False where all leaves below are 0: CatBoost gives that to the many leaves that no training row reached.
     """
-    shares = np.empty(end - root)
-    levels = np.empty(end - root, np.int64)
-    features = np.empty(end - root, np.int64)  # those on the way, a bit for each
-    different = np.empty(end - root, np.int64)
-    shares[0], levels[0], features[0], different[0] = 1.0, 0, 0, 0
-    depth, distinct = 0, 0
-    for node in range(root, end):  # preorder: a parent comes before its children
-        here = node - root
-        if feature[node] < 0:
-            depth = max(depth, levels[here])
-            distinct = max(distinct, different[here])
-            for j in range(value.shape[1]):
-                mean[first + j] += shares[here] * value[node, j]
-            continue
-        bit = 1 << (feature[node] % WORD)
-        is_new = n_features > WORD or not features[here] & bit
-        for child in (left[node], right[node]):
-            shares[child - root] = shares[here] * child_share(cover, node, child)
-            levels[child - root] = levels[here] + 1
-            features[child - root] = features[here] | bit
-            different[child - root] = different[here] + is_new
-    for node in range(end - 1, root - 1, -1):
-        if feature[node] >= 0:
-            holds[node] = holds[left[node]] | holds[right[node]]
-            continue
-        holds[node] = False
-        for j in range(value.shape[1]):
-            holds[node] |= value[node, j] != 0.0
-    return depth, min(distinct, n_features)
+    depth = np.zeros(roots.size, np.int64)
+    distinct = np.zeros(roots.size, np.int64)
+    holds = np.zeros(feature.size, np.bool_)
+    shares = np.empty(feature.size)
+    levels = np.empty(feature.size, np.int64)
+    features = np.empty(feature.size, np.int64)  # those on the way, a bit for each
+    different = np.empty(feature.size, np.int64)
+    for tree in range(roots.size):
+        root = roots[tree]
+        end = roots[tree + 1] if tree + 1 < roots.size else feature.size
+        shares[root], levels[root], features[root], different[root] = 1.0, 0, 0, 0
+        for node in range(root, end):  # preorder: a parent comes before its children
+            if feature[node] < 0:
+                depth[tree] = max(depth[tree], levels[node])
+                distinct[tree] = max(distinct[tree], min(different[node], n_features))
+                for j in range(value.shape[1]):
+                    mean[output[tree] + j] += shares[node] * value[node, j]
+                    holds[node] |= value[node, j] != 0.0
+                continue
+            bit = 1 << (feature[node] % WORD)
+            is_new = n_features > WORD or not features[node] & bit
+            for child in (left[node], right[node]):
+                shares[child] = shares[node] * child_share(cover, node, child)
+                levels[child] = levels[node] + 1
+                features[child] = features[node] | bit
+                different[child] = different[node] + is_new
+        for node in range(end - 1, root - 1, -1):
+            if feature[node] >= 0:
+                holds[node] = holds[left[node]] | holds[right[node]]
+    return depth, distinct, holds
+
+
+# At a quadrature point t a feature with share z multiplies the path with t + (1 - t) z where the row is on it, and with
+# (1 - t) z where it is off. `inverse` is one over the first, `part` what the feature gets of the leaves below: (1 - z) / first
+# on the path, `off` = -1 / (1 - t) off it. Where no training row went, z is 0, and so is all that a row off the path finds there.
 
 
 @compiled
-def kept(step, t, old_share, new_share):
-    """What an edge multiplies the product of the path with at one quadrature point.
-
-    The factor of a feature is ``t + (1 - t) z`` for a row on its path and ``(1 - t) z`` for one off it. Where no training row
-    went, z is 0, and so is all that a row off the path finds there.
-    """
-    if step == GONE:
-        return new_share / old_share if old_share > 0.0 else 0.0
-    new = (1.0 - t) * new_share
-    return (new + t if step == STAYS else new) / (t + (1.0 - t) * old_share)
+def on_path(t, share):
+    """The factor of a feature whose splits a row satisfies."""
+    return t + (1.0 - t) * share
 
 
 @compiled
-def changed(step, t, old_share, new_share):
-    """By what an edge changes the part ``(o - z) / factor`` of its feature of the leaves below, at one quadrature point."""
-    if step == GONE:
-        return 0.0  # -1 / (1 - t) before and after
-    had = (1.0 - old_share) / (t + (1.0 - t) * old_share)
-    return ((1.0 - new_share) / (t + (1.0 - t) * new_share) if step == STAYS else -1.0 / (1.0 - t)) - had
+def off_path(t, share):
+    """The factor of a feature that a row left the path at."""
+    return (1.0 - t) * share
 
 
 @compiled
-def add_row(tree, root, depth, holds, x, points, weights, j, phi):
+def thinned(old_share, new_share):
+    """What an edge multiplies the path with for rows that had left it at this feature."""
+    return new_share / old_share if old_share > 0.0 else 0.0
+
+
+@compiled
+def add_row(tree, root, depth, holds, x, points, weights, off, j, phi):
     """Add the Shapley values of output `j` of one tree for one row `x` ``[feature]`` to `phi` ``[feature]``."""
     feature, cut, left, right, value, cover, missing_left = tree
     product = np.empty((depth + 1, points.size))
-    leaves = np.zeros((depth + 1, points.size))
+    leaves = np.empty((depth + 1, points.size))
+    inverse = np.empty((depth + 1, points.size))
+    part = np.empty((depth + 1, points.size))
     change = np.empty((depth + 1, points.size))
     share = np.ones(depth + 1)
     inside = np.ones(depth + 1, np.int64)
@@ -113,7 +116,7 @@ def add_row(tree, root, depth, holds, x, points, weights, j, phi):
     last = np.zeros(x.size, np.int64)
     last_before = np.zeros(depth + 1, np.int64)
     for k in range(points.size):
-        product[0, k] = weights[k]
+        product[0, k], leaves[0, k], inverse[0, k], part[0, k] = weights[k], 0.0, 1.0, 0.0
     node_at[0] = root
     level = 0
     while True:
@@ -140,18 +143,36 @@ def add_row(tree, root, depth, holds, x, points, weights, j, phi):
         goes_left = x[column] <= cut[node] or (x[column] != x[column] and missing_left[node])
         inside[level] = inside[before] if goes_left == is_left else 0
         step[level] = inside[before] + inside[level]
-        share[level] = share[before] * child_share(cover, node, child)
-        for k in range(points.size):
-            product[level, k] = product[level - 1, k] * kept(step[level], points[k], share[before], share[level])
-            leaves[level, k] = 0.0
-            change[level, k] = changed(step[level], points[k], share[before], share[level])
-        node_at[level] = child
-        last_before[level], last[column] = before, level
-        children_done[level] = 0
-        if feature[child] < 0:
-            children_done[level] = 2
+        old_share = share[before]
+        new_share = old_share * child_share(cover, node, child)
+        share[level] = new_share
+        if step[level] == GONE:
+            factor = thinned(old_share, new_share)
             for k in range(points.size):
-                leaves[level, k] = product[level, k] * value[child, j]
+                product[level, k] = product[level - 1, k] * factor
+        elif step[level] == LEAVES:
+            for k in range(points.size):
+                product[level, k] = product[level - 1, k] * (off_path(points[k], new_share) * inverse[before, k])
+                change[level, k] = off[k] - part[before, k]
+        else:
+            for k in range(points.size):
+                factor = on_path(points[k], new_share)
+                inverse[level, k] = 1.0 / factor
+                part[level, k] = (1.0 - new_share) * inverse[level, k]
+                product[level, k] = product[level - 1, k] * (factor * inverse[before, k])
+                change[level, k] = part[level, k] - part[before, k]
+        if feature[child] < 0:
+            for k in range(points.size):
+                here = product[level, k] * value[child, j]
+                leaves[level - 1, k] += here
+                if step[level] != GONE:
+                    phi[column] += here * change[level, k]
+            level -= 1
+            continue
+        for k in range(points.size):
+            leaves[level, k] = 0.0
+        node_at[level], children_done[level] = child, 0
+        last_before[level], last[column] = before, level
 
 
 @compiled
@@ -170,12 +191,22 @@ def follow(before, goes_left, is_left, inside, step):
 
 
 @compiled
-def edge_factors(points, old_share, new_share, keep, change):
-    """Fill `keep` and `change` ``[step, point]``."""
-    for kind in range(3):
-        for k in range(points.size):
-            keep[kind, k] = kept(kind, points[k], old_share, new_share)
-            change[kind, k] = changed(kind, points[k], old_share, new_share)
+def edge_factors(points, off, old, old_share, new, new_share, keep, change):
+    """What an edge multiplies the path with (`keep`) and what its feature gains below (`change`), ``[step, point]``.
+
+    `old` and `new` are `inverse` and `part` of the feature above and below the edge, ``[2, point]``.
+    """
+    gone = thinned(old_share, new_share)
+    for k in range(points.size):
+        factor = on_path(points[k], new_share)
+        new[0, k] = 1.0 / factor
+        new[1, k] = (1.0 - new_share) * new[0, k]
+        keep[GONE, k] = gone
+        keep[LEAVES, k] = off_path(points[k], new_share) * old[0, k]
+        keep[STAYS, k] = factor * old[0, k]
+        change[GONE, k] = 0.0  # `off` before and after
+        change[LEAVES, k] = off[k] - old[1, k]
+        change[STAYS, k] = new[1, k] - old[1, k]
 
 
 @compiled
@@ -212,7 +243,7 @@ def add_leaf(product, step, keep, change, value, leaves, phi):
 
 
 @compiled
-def add_rows(tree, root, depth, holds, columns, start, stop, points, weights, j, output, phi):
+def add_rows(tree, root, depth, holds, columns, start, stop, points, weights, off, j, output, phi):
     """Add the Shapley values of output `j` of one tree to ``phi[output, feature, start:stop]``; see `add_row`.
 
     Rows are cut out last, one feature at a time: the compiler then knows that they lie side by side, and takes several at once.
@@ -224,6 +255,7 @@ def add_rows(tree, root, depth, holds, columns, start, stop, points, weights, j,
     inside = np.ones((depth + 1, rows), np.uint8)
     goes_left = np.empty((depth + 1, rows), np.uint8)
     step = np.empty((depth + 1, rows), np.uint8)
+    feature_at = np.empty((depth + 1, 2, points.size))
     keep = np.empty((depth + 1, 3, points.size))
     change = np.empty((depth + 1, 3, points.size))
     share = np.ones(depth + 1)
@@ -231,6 +263,7 @@ def add_rows(tree, root, depth, holds, columns, start, stop, points, weights, j,
     children_done = np.zeros(depth + 1, np.int64)
     last = np.zeros(columns.shape[0], np.int64)
     last_before = np.zeros(depth + 1, np.int64)
+    feature_at[0, 0], feature_at[0, 1] = 1.0, 0.0
     for k in range(points.size):
         product[0, k] = weights[k]
     node_at[0] = root
@@ -256,7 +289,7 @@ def add_rows(tree, root, depth, holds, columns, start, stop, points, weights, j,
         before, here = last[column], level + 1
         follow(inside[before], goes_left[level], is_left, inside[here], step[here])
         share[here] = share[before] * child_share(cover, node, child)
-        edge_factors(points, share[before], share[here], keep[here], change[here])
+        edge_factors(points, off, feature_at[before], share[before], feature_at[here], share[here], keep[here], change[here])
         if feature[child] < 0:
             total = phi[output, column, start:stop]
             add_leaf(product[level], step[here], keep[here], change[here], value[child, j], leaves[level], total)
@@ -268,23 +301,25 @@ def add_rows(tree, root, depth, holds, columns, start, stop, points, weights, j,
 
 
 @compiled
-def explain_trees(feature, cut, left, right, value, cover, missing_left, roots, output, columns, points, weights, phi, base):
-    """Add the Shapley values of all trees to `phi` ``[output, feature, row]``, and their means to `base` ``[output]``."""
+def explain_trees(
+    feature, cut, left, right, value, cover, missing_left, roots, output, depth, distinct, holds, columns, points, weights, phi
+):
+    """Add the Shapley values of all trees to `phi` ``[output, feature, row]``; `columns` is ``[feature, row]``.
+
+    `depth`, `distinct` and `holds` are those of `look_through`; row k of `points` and `weights` is a quadrature of k points.
+    """
     tree = (feature, cut, left, right, value, cover, missing_left)
-    holds = np.empty(feature.size, np.bool_)
-    n_features, n = columns.shape
+    n = columns.shape[1]
     for number in range(roots.size):
-        root = roots[number]
-        end = roots[number + 1] if number + 1 < roots.size else feature.size
-        first = output[number]
-        depth, distinct = tree_shape(feature, left, right, cover, value, root, end, n_features, first, base, holds)
-        if depth == 0:
+        if depth[number] == 0:
             continue
-        count = (distinct + 1) // 2  # exact for the product of so many factors
-        rule = points[count, :count], weights[count, :count]
+        count = (distinct[number] + 1) // 2  # exact for the product of so many factors
+        rule = points[count, :count], weights[count, :count], -1.0 / (1.0 - points[count, :count])
+        shape = roots[number], depth[number], holds
         for j in range(value.shape[1]):
+            place = output[number] + j
             if n == 1:
-                add_row(tree, root, depth, holds, columns[:, 0], *rule, j, phi[first + j, :, 0])
+                add_row(tree, *shape, columns[:, 0], *rule, j, phi[place, :, 0])
                 continue
             for start in range(0, n, ROWS):
-                add_rows(tree, root, depth, holds, columns, start, min(start + ROWS, n), *rule, j, first + j, phi)
+                add_rows(tree, *shape, columns, start, min(start + ROWS, n), *rule, j, place, phi)

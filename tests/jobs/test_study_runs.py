@@ -126,7 +126,7 @@ def _ended_job(workspace, number, kind, spec, state):
 
 
 def test_a_demo_has_no_other_sizes(tmp_path):
-    """The full one takes half an hour and 15 GB: it is for the command line."""
+    """The full one takes ten minutes and 5 GB: it is for the command line."""
     with pytest.raises(StudyError, match="small or medium"):
         study_runs.demo_job({"size": "full", "studies": str(tmp_path)}, workspace=tmp_path, folder=tmp_path, report=None)
 

@@ -76,7 +76,8 @@ def write_demo(
     folder : path
         Made where it is not there. Files of an earlier demo are replaced, study.toml last.
     size : {"small", "medium", "full"}
-        0.05 degree (seconds), 0.01 degree (half a minute) or 3 arc-seconds (738 million cells: about half an hour, 15 GB).
+        0.05 degree (seconds), 0.01 degree (half a minute) or 3 arc-seconds (738 million cells, 131 million of them to
+        be mapped: about ten minutes, 5 GB).
     seed : int
         Other seeds give another land and other sites on the same broad relief.
     progress : callable, optional

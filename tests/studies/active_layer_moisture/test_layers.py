@@ -10,9 +10,21 @@ import rasterio
 from pyproj import Transformer
 
 from alm_core.grid import Block
+from alm_core.studies.active_layer_moisture.field_sites import SCATTERED_BOX
 from alm_core.studies.active_layer_moisture.layers import RASTERS, Band, Raster, map_grid, native_grid
 from alm_core.studies.active_layer_moisture.recipe import NATIVES
-from alm_core.studies.active_layer_moisture.writing import MASK, TRUTH, compute, place_of, stored, write_rasters
+from alm_core.studies.active_layer_moisture.truth import TrueLand
+from alm_core.studies.active_layer_moisture.writing import (
+    MARGIN,
+    MASK,
+    TRUTH,
+    WESTERNMOST,
+    compute,
+    mask_of,
+    place_of,
+    stored,
+    write_rasters,
+)
 
 PUBLISHED_BOUNDS = (68.02444444444444, 25.81388888888889, 104.6825, 39.805)
 ON_THE_MAP = (*(raster for raster in RASTERS if raster.native == "map"), MASK, TRUTH)
@@ -73,6 +85,39 @@ def test_written_blocks_equal_the_whole(tmp_path: Path, monkeypatch: pytest.Monk
     for raster in rasters:
         with rasterio.open(tmp_path / raster.file, driver="GTiff") as dataset:
             assert np.array_equal(dataset.read(), compute(raster, place), equal_nan=True)
+
+
+def test_blocks_far_from_the_mask_stay_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a mask, whole blocks without a mapped cell hold nodata; all others, and the mask itself, are what they were."""
+    monkeypatch.setattr("alm_core.studies.active_layer_moisture.writing.BLOCK", 64)
+    grid = map_grid("small")
+    rasters = [raster for raster in RASTERS if raster.file in ("elevation.tif", "land_cover.tif")]
+    for name, mask in (("all", None), ("near", MASK)):
+        (tmp_path / name).mkdir()
+        files = [(tmp_path / name / raster.file, raster) for raster in (*rasters, MASK)]
+        write_rasters(files, grid, seed=5, tick=lambda message: None, mask=mask)
+    found = {path: rasterio.open(path).read(1) for path in tmp_path.rglob("*.tif")}
+    mask = found[tmp_path / "near" / MASK.file]
+    assert np.array_equal(mask, found[tmp_path / "all" / MASK.file])
+    left_out = 0
+    for raster in rasters:
+        everywhere, near = found[tmp_path / "all" / raster.file], found[tmp_path / "near" / raster.file]
+        for block in grid.blocks(64, halo=MARGIN):
+            empty = not (mask[block.padded.slices] == 1).any()
+            left_out += empty
+            expected = np.full(block.shape, raster.nodata, near.dtype) if empty else everywhere[block.slices]
+            assert np.array_equal(near[block.slices], expected, equal_nan=True)
+    assert left_out > 20
+
+
+def test_full_mask_ends_where_no_survey_went() -> None:
+    """Only the full size is cut, in the west; sites are never west of it."""
+    assert mask_of("medium") is MASK
+    longitude = np.array([80.0, 81.89, 81.91, 92.5])
+    place = TrueLand(longitude, np.full(4, 34.8), cell=1 / 1200, seed=7)
+    whole, cut = (compute(raster, place)[0] for raster in (MASK, mask_of("full")))
+    assert np.array_equal(cut, np.where(longitude > 81.9, whole, 0))
+    assert WESTERNMOST["full"] < SCATTERED_BOX[0]
 
 
 def test_stored_numbers_come_back() -> None:
