@@ -14,8 +14,7 @@ from distributed import LocalCluster
 
 from alm_core import Run, run
 from alm_core.errors import AlmError, EngineError, SitesError, StudyError, WorkspaceError
-from alm_core.pipeline import neutral_options
-from alm_core.pipeline import estimate
+from alm_core.pipeline import estimate, neutral_options
 from alm_core.publishing.export import export_layer
 from alm_core.stages import STAGES
 from alm_core.stages.data import staging_margin

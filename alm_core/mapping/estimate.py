@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import statistics
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -308,23 +309,29 @@ def _memory(job: BlockJob, found: Survey, engine: Engine) -> int:
 
 def memory_now() -> int:
     """Memory that this process holds, bytes; 0 where the system does not say."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        import resource
-
-        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-        return pages * resource.getpagesize()
-    return memory_peak()
+    return _status("VmRSS") or memory_peak()
 
 
 def memory_peak() -> int:
     """The most memory that this process has held, bytes; 0 where the system does not say."""
-    import sys
+    return _status("VmHWM") or _usage()
 
+
+def _status(name: str) -> int:
+    """A size that Linux tells of this process; 0 elsewhere."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _usage() -> int:
+    """What other systems tell: macOS in bytes, others in kB, Windows not at all."""
     try:
         import resource
-    except ImportError:  # Windows
+    except ImportError:
         return 0
-    # Linux counts in kB, macOS in bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

@@ -80,7 +80,9 @@ def _renamed(ensemble: TreeEnsemble, feature_names: Sequence[str]) -> TreeEnsemb
             f"{len(feature_names)} feature names were given for a model of {ensemble.n_features} features. "
             "Give one name per column."
         )
-    return replace(ensemble, feature_names=tuple(str(name) for name in feature_names))
+    names = tuple(str(name) for name in feature_names)
+    # The same object wherever it will do: what was computed for it stays with it.
+    return ensemble if names == ensemble.feature_names else replace(ensemble, feature_names=names)
 
 
 def float32_not_above(threshold: np.ndarray) -> np.ndarray:

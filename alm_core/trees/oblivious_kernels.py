@@ -206,7 +206,8 @@ def group_trees(order, column, place, depth, output, leaves, least, most, tables
             new_bits = find_bits(open_column, open_place, n_open, group_column[group], group_place[group], 0, at)
         for j in range(n_open):
             group_column[group, at[j]], group_place[group, at[j]] = open_column[j], open_place[j]
-        merge_tree(tables[group * TABLE : (group + 1) * TABLE], bits[group], new_bits, leaves[tree], base, n_open, at, weight, index)
+        table = tables[group * TABLE : (group + 1) * TABLE]
+        merge_tree(table, bits[group], new_bits, leaves[tree], base, n_open, at, weight, index)
         bits[group] = new_bits
     return group + 1
 
@@ -298,7 +299,9 @@ def merge_table(batch, start, merged, small, n_open):
 
 
 @compiled
-def add_groups(n_groups, tables, bits, column, place, to, least, most, ranks, n_cells, number, batch, answers, small, tile_total, total):
+def add_groups(
+    n_groups, tables, bits, column, place, to, least, most, ranks, n_cells, number, batch, answers, small, tile_total, total
+):
     """Add one tile's sums of all groups of output `number`: constants to `tile_total`, the rest to ``total[:n_cells]``."""
     open_bit, index = np.empty(TABLE_BITS, np.int64), np.empty(TABLE, np.int64)
     merged_column, merged_place = np.zeros(TABLE_BITS, np.int64), np.zeros(TABLE_BITS, np.int64)

@@ -13,6 +13,7 @@ the map) has a walk of its own without arrays over rows; it does the same sums i
 from __future__ import annotations
 
 import numpy as np
+from numba.extending import register_jitable
 
 from alm_core.trees.compiled import compiled
 
@@ -98,25 +99,56 @@ def thinned(old_share, new_share):
     return new_share / old_share if old_share > 0.0 else 0.0
 
 
+inlined = register_jitable(inline="always")
+
+
+@inlined
+def row_down(level, before, step, old_share, new_share, points, off, product, inverse, part, change):
+    """Carry the product of a row's path down an edge to `level`, and note by what the edge changes the part of its feature.
+
+    `before` is the level at which the path last split on the feature.
+    """
+    if step == GONE:
+        factor = thinned(old_share, new_share)
+        for k in range(points.size):
+            product[level, k] = product[level - 1, k] * factor
+    elif step == LEAVES:
+        for k in range(points.size):
+            product[level, k] = product[level - 1, k] * (off_path(points[k], new_share) * inverse[before, k])
+            change[level, k] = off[k] - part[before, k]
+    else:
+        for k in range(points.size):
+            factor = on_path(points[k], new_share)
+            inverse[level, k] = 1.0 / factor
+            part[level, k] = (1.0 - new_share) * inverse[level, k]
+            product[level, k] = product[level - 1, k] * (factor * inverse[before, k])
+            change[level, k] = part[level, k] - part[before, k]
+
+
+@inlined
+def row_up(level, step, leaves, change, total):
+    """Add the sums of a row's leaves at `level` to those of its parent; `total` of the edge's feature with what it gets."""
+    for k in range(leaves.shape[1]):
+        leaves[level - 1, k] += leaves[level, k]
+        if step != GONE:
+            total += leaves[level, k] * change[level, k]
+    return total
+
+
 @compiled
 def add_row(tree, root, depth, holds, x, points, weights, off, j, phi):
     """Add the Shapley values of output `j` of one tree for one row `x` ``[feature]`` to `phi` ``[feature]``."""
     feature, cut, left, right, value, cover, missing_left = tree
-    product = np.empty((depth + 1, points.size))
-    leaves = np.empty((depth + 1, points.size))
-    inverse = np.empty((depth + 1, points.size))
-    part = np.empty((depth + 1, points.size))
-    change = np.empty((depth + 1, points.size))
+    product, leaves, inverse, part, change = np.zeros((5, depth + 1, points.size))
     share = np.ones(depth + 1)
     inside = np.ones(depth + 1, np.int64)
-    step = np.empty(depth + 1, np.int64)
+    step = np.zeros(depth + 1, np.int64)
     node_at = np.empty(depth + 1, np.int64)
     children_done = np.zeros(depth + 1, np.int64)
     # Level at which the path at hand last split on each feature (0: not yet), and the one before that for each level.
     last = np.zeros(x.size, np.int64)
     last_before = np.zeros(depth + 1, np.int64)
-    for k in range(points.size):
-        product[0, k], leaves[0, k], inverse[0, k], part[0, k] = weights[k], 0.0, 1.0, 0.0
+    product[0], inverse[0] = weights, 1.0
     node_at[0] = root
     level = 0
     while True:
@@ -125,10 +157,7 @@ def add_row(tree, root, depth, holds, x, points, weights, off, j, phi):
             if level == 0:
                 break
             column = feature[node_at[level - 1]]
-            for k in range(points.size):
-                leaves[level - 1, k] += leaves[level, k]
-                if step[level] != GONE:
-                    phi[column] += leaves[level, k] * change[level, k]
+            phi[column] = row_up(level, step[level], leaves, change, phi[column])
             last[column] = last_before[level]
             level -= 1
             continue
@@ -143,34 +172,15 @@ def add_row(tree, root, depth, holds, x, points, weights, off, j, phi):
         goes_left = x[column] <= cut[node] or (x[column] != x[column] and missing_left[node])
         inside[level] = inside[before] if goes_left == is_left else 0
         step[level] = inside[before] + inside[level]
-        old_share = share[before]
-        new_share = old_share * child_share(cover, node, child)
-        share[level] = new_share
-        if step[level] == GONE:
-            factor = thinned(old_share, new_share)
-            for k in range(points.size):
-                product[level, k] = product[level - 1, k] * factor
-        elif step[level] == LEAVES:
-            for k in range(points.size):
-                product[level, k] = product[level - 1, k] * (off_path(points[k], new_share) * inverse[before, k])
-                change[level, k] = off[k] - part[before, k]
-        else:
-            for k in range(points.size):
-                factor = on_path(points[k], new_share)
-                inverse[level, k] = 1.0 / factor
-                part[level, k] = (1.0 - new_share) * inverse[level, k]
-                product[level, k] = product[level - 1, k] * (factor * inverse[before, k])
-                change[level, k] = part[level, k] - part[before, k]
-        if feature[child] < 0:
-            for k in range(points.size):
-                here = product[level, k] * value[child, j]
-                leaves[level - 1, k] += here
-                if step[level] != GONE:
-                    phi[column] += here * change[level, k]
+        share[level] = share[before] * child_share(cover, node, child)
+        row_down(level, before, step[level], share[before], share[level], points, off, product, inverse, part, change)
+        is_leaf = feature[child] < 0
+        for k in range(points.size):
+            leaves[level, k] = product[level, k] * value[child, j] if is_leaf else 0.0
+        if is_leaf:
+            phi[column] = row_up(level, step[level], leaves, change, phi[column])
             level -= 1
             continue
-        for k in range(points.size):
-            leaves[level, k] = 0.0
         node_at[level], children_done[level] = child, 0
         last_before[level], last[column] = before, level
 
