@@ -14,9 +14,15 @@ PROOFS = (
     ("benchmarks.shap_selection",),
     ("benchmarks.export",),
     ("benchmarks.tiles", "build/tiles"),
+    ("benchmarks.mapping", "build/plateau_window"),
+    ("benchmarks.tree_shap", "build/plateau_window"),
+    ("benchmarks.dask_engine", "build/plateau_window"),
+    ("benchmarks.crash", "build/crash"),
+    ("benchmarks.full_map", "build/full_map"),
     ("benchmarks.dashboard",),
 )
-"""Modules with their arguments; the last one looks at the demo in ``workspace``, which ``make run`` puts there."""
+"""Modules with their arguments; the last one looks at the demo in ``workspace``, which ``make run`` puts there. All together
+take some hours and 30 GB of disk, most of both for ``full_map``, which writes and maps the whole plateau."""
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from alm_core.pipeline import program_hash
 from alm_core.studies import DEMOS
 from alm_core.workspace import Run, list_runs
 from benchmarks.common import CORES, save
@@ -52,8 +53,6 @@ class Prepared:
     study: Path
     workspace: Path
     clean: Run
-    seconds: float
-    """Of the clean map stage."""
 
     def copy(self, folder: Path) -> Run:
         """The workspace in another folder."""
@@ -71,13 +70,12 @@ def prepare(folder: Path) -> Prepared:
         for pattern, other in FEWER_SCORES.items():
             text = re.sub(pattern, other, text)
         path.write_text(text.replace("[map]\n", f"[map]\nblock_size = {BLOCK_SIZE}\n"), encoding="utf-8")
-    workspace = folder / "fitted"
+    workspace = folder / f"fitted_{program_hash()[:12]}"  # what another version fitted is not found again
     finish(study / "study.toml", workspace, until="models")
     shutil.rmtree(folder / "clean", ignore_errors=True)
     shutil.copytree(workspace, folder / "clean")
     finish(study / "study.toml", folder / "clean")
-    clean = list_runs(folder / "clean")[0]
-    return Prepared(study / "study.toml", workspace, clean, clean.record["stages"]["map"]["seconds"])
+    return Prepared(study / "study.toml", workspace, list_runs(folder / "clean")[0])
 
 
 def start(study: Path, workspace: Path, *, until: str = "map") -> subprocess.Popen[str]:
@@ -121,15 +119,29 @@ def mapping(run: Run) -> bool:
 # ---- killed -------------------------------------------------------------------------------------------------------------
 
 
-def kill_once(prepared: Prepared, folder: Path, rng: np.random.Generator) -> dict[str, Any] | None:
-    """Kill a map at a random moment and go on with it; None where it had ended before."""
-    run = prepared.copy(folder)
-    program = start(prepared.study, folder)
-    while not mapping(run):
+def wait_for_moment(run: Run, program: subprocess.Popen[str], moment: int, blocks: int) -> None:
+    """Wait until a map has come so far: to its start, to a number of finished blocks, or beyond the last of them."""
+    while program.poll() is None:
+        if mapping(run) and len(identities(run)) >= min(moment, blocks):
+            return
         time.sleep(POLL_SECONDS)
-    after = float(rng.uniform(0.0, prepared.seconds))
-    time.sleep(after)
-    os.killpg(program.pid, signal.SIGKILL)
+
+
+def kill_once(prepared: Prepared, folder: Path, rng: np.random.Generator) -> dict[str, Any] | None:
+    """Kill a map at a random moment and go on with it; None where it had ended before.
+
+    The moment is drawn by what is done, not by the clock, so that it does not depend on how busy the machine is: four of
+    five fall between the start of the stage and its last block, the others into the writing of the rasters.
+    """
+    run = prepared.copy(folder)
+    blocks = len(identities(prepared.clean))
+    moment = int(rng.integers(0, blocks + blocks // 4))
+    wait = float(rng.uniform(0.0, 0.05 if moment < blocks else 0.5))
+    program = start(prepared.study, folder)
+    wait_for_moment(run, program, moment, blocks)
+    time.sleep(wait)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(program.pid, signal.SIGKILL)
     program.communicate()
     if program.returncode != -signal.SIGKILL:
         return None
@@ -140,7 +152,7 @@ def kill_once(prepared: Prepared, folder: Path, rng: np.random.Generator) -> dic
     finish(prepared.study, folder)
     now = identities(run)
     return {
-        "after_s": after,
+        "moment": moment,
         "finished_blocks": len(before),
         "finished_rasters": rasters,
         "blocks_in_flight": len(torn),
@@ -259,7 +271,7 @@ def main() -> None:
         "disk_full": not root or (disks["full_half_way"]["exit_code"] == 1 and not disks["full_half_way"]["differing_files"]),
         "disk_too_small": not root or (disks["too_small"]["exit_code"] == 1 and not disks["too_small"]["differing_files"]),
     }
-    facts = {"blocks": estimate["blocks"], "cells": estimate["cells"], "map_seconds": prepared.seconds}
+    facts = {"blocks": estimate["blocks"], "cells": estimate["cells"]}
     save("crash", {**facts, "wanted": wanted.kills, **killed, "disks": disks, "met": met})
 
 

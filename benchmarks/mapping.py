@@ -1,7 +1,8 @@
 """Mapping four full-size ensembles: our map against the libraries' own predictions and other tools, on the same two cores.
 
 Every map is made by `alm_core.mapping.predict.map_blocks`, whose members are ours, the libraries' or another tool's: reading,
-masking and writing are the same for all. Times are wall clock, the median of some rounds, in which all cases take turns.
+masking and writing are the same for all, and so is the arrangement: two blocks at a time, one thread each, which wastes less than
+one block with two threads. Times are wall clock, the median of some rounds, in which all cases take turns.
 
 - The whole window (4000 x 4000 cells of the full-size demo) is mapped by us; the libraries map its middle (1200 x 1200 cells),
   because they would need ten minutes for the whole. Speeds are cells with a value per second.
@@ -19,6 +20,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,6 @@ class Case:
     members: tuple[Member, ...]
     fusion: Any
     applicability: Any = None
-    workers: int = CORES
 
     def run(self, folder: Path) -> int:
         """Make the map from nothing; cells with a value."""
@@ -68,7 +69,7 @@ class Case:
             folder=folder,
             fingerprint="benchmark",
             applicability=self.applicability,
-            workers=self.workers,
+            workers=CORES,
         )
         shutil.rmtree(folder / "blocks")
         return result.counts.mapped
@@ -80,16 +81,12 @@ def ours(window: Window) -> dict[str, Member]:
 
 
 def native(window: Window) -> dict[str, Member]:
-    """The libraries' own predictions, each with as many threads as there are cores."""
+    """The libraries' own predictions, one thread each: the fits were told so, and CatBoost has to be told again."""
     found = {}
     for name, model in window.native.items():
-        predict = _with_threads(model) if name == "catboost" else model.set_params(n_jobs=CORES).predict
+        predict = partial(model.predict, thread_count=1) if name == "catboost" else model.predict
         found[name] = Member(name, _by_rows(predict))
     return found
-
-
-def _with_threads(model: Any) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda rows: model.predict(rows, thread_count=CORES)
 
 
 def _by_rows(predict: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -111,16 +108,16 @@ def choices(members: Mapping[str, Member]) -> dict[str, tuple[str, ...]]:
 
 def cases_of(window: Window, stacks: Mapping[str, Stack]) -> dict[str, Case]:
     """Every map that is measured, by ``who/what/where``."""
-    makers = {"ours": (ours(window), CORES), "native": (native(window), 1)}
+    tools = {"ours": ours(window), "native": native(window)}
     found = {}
-    for who, (members, workers) in makers.items():
+    for who, members in tools.items():
         for what, names in choices(members).items():
             for where, stack in stacks.items():
                 if who == "native" and where == "whole":
                     continue
                 chosen = tuple(members[name] for name in names)
-                found[f"{who}/{what}/{where}"] = Case(stack, chosen, plain_mean(window, names), workers=workers)
-    every = tuple(makers["ours"][0].values())
+                found[f"{who}/{what}/{where}"] = Case(stack, chosen, plain_mean(window, names))
+    every = tuple(tools["ours"].values())
     found["ours/everything/whole"] = Case(stacks["whole"], every, window.fusion, window.applicability)
     return found
 
@@ -145,14 +142,14 @@ def peer_cases(window: Window, part: Stack) -> tuple[dict[str, Case], dict[str, 
     found, skipped = {}, {}
     for tool, make in PEERS.items():
         try:
-            predictors = make(window, CORES)
+            predictors = make(window)
         except ImportError as fault:
             skipped[tool] = f"not installed ({fault.name})"
             continue
         members = {name: Member(name, predictor.predict_block) for name, predictor in predictors.items()}
         for what, names in choices(members).items():
             chosen = tuple(members[name] for name in names)
-            found[f"{tool}/{what}/part"] = Case(part, chosen, plain_mean(window, names), workers=make.workers)
+            found[f"{tool}/{what}/part"] = Case(part, chosen, plain_mean(window, names))
     return found, skipped
 
 

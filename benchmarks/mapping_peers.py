@@ -24,25 +24,6 @@ class BlockPredictor(Protocol):
 
 
 @dataclass(frozen=True)
-class Maker:
-    """Makes the members of one tool.
-
-    Attributes
-    ----------
-    make : callable
-        ``make(window, threads)``: members by name; ImportError where the tool is not installed.
-    workers : int
-        Blocks that are predicted at the same time; 1 where the tool uses all cores for one block.
-    """
-
-    make: Callable[[Window, int], dict[str, BlockPredictor]]
-    workers: int
-
-    def __call__(self, window: Window, threads: int) -> dict[str, BlockPredictor]:
-        return self.make(window, threads)
-
-
-@dataclass(frozen=True)
 class RasterEstimator:
     """An estimator of sklearn-raster: it takes the block as it is and skips NaN."""
 
@@ -66,20 +47,19 @@ class OnnxModel:
         return np.asarray(self.session.run(None, {self.session.get_inputs()[0].name: rows})[0], float).ravel()
 
 
-def sklearn_raster(window: Window, threads: int) -> dict[str, BlockPredictor]:
-    """The forests and XGBoost; blocks side by side, one thread each, as its Dask chunks are."""
+def sklearn_raster(window: Window) -> dict[str, BlockPredictor]:
+    """The forests and XGBoost; it takes no model that is trained already, so they are fitted again."""
     from sklearn.base import clone
     from sklearn_raster import FeatureArrayEstimator
 
     features, target = window.samples.features.to_numpy(np.float32), window.samples.target
     found = {}
     for name in ("random_forest", "extra_trees", "xgboost"):
-        model = clone(window.native[name]).set_params(n_jobs=1)
-        found[name] = RasterEstimator(FeatureArrayEstimator(model).fit(features, target))
+        found[name] = RasterEstimator(FeatureArrayEstimator(clone(window.native[name])).fit(features, target))
     return found
 
 
-def onnx(window: Window, threads: int) -> dict[str, BlockPredictor]:
+def onnx(window: Window) -> dict[str, BlockPredictor]:
     """All four, by the converters of their libraries."""
     import onnxruntime
     from onnxmltools import convert_xgboost
@@ -88,7 +68,7 @@ def onnx(window: Window, threads: int) -> dict[str, BlockPredictor]:
 
     one = np.zeros((1, len(COVARIATES)), np.float32)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = 1, 1, 3
     found = {}
     for name, model in window.native.items():
         if name == "catboost":
@@ -104,4 +84,5 @@ def onnx(window: Window, threads: int) -> dict[str, BlockPredictor]:
     return found
 
 
-PEERS: dict[str, Maker] = {"sklearn_raster": Maker(sklearn_raster, 2), "onnx": Maker(onnx, 1)}
+PEERS: dict[str, Callable[[Window], dict[str, BlockPredictor]]] = {"sklearn_raster": sklearn_raster, "onnx": onnx}
+"""Each tool's members by name, one thread each; ImportError where it is not installed."""

@@ -10,7 +10,9 @@ from typing import Any
 from benchmarks.common import RESULTS
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+MARKS = "<!-- {name}: begin -->", "<!-- {name}: end -->"
+LEARNERS = {"random_forest": "random forest", "extra_trees": "extra trees", "xgboost": "XGBoost", "catboost": "CatBoost"}
+PEERS = {"sklearn_raster": "sklearn-raster", "onnx": "ONNX runtime"}
 
 
 def read(name: str) -> dict[str, Any] | None:
@@ -90,8 +92,131 @@ def dashboard_rows(
     return rows
 
 
-def table() -> str:
-    """The table, with the machine that made it."""
+def peer_text(peers: dict[str, Any], learner: str) -> str:
+    """How much faster than each other tool that was measured with this learner."""
+    found = [
+        f"{name} {peers[tool][learner]['ours_times_faster']:.0f}"
+        for tool, name in PEERS.items()
+        if isinstance(peers.get(tool), dict) and learner in peers[tool]
+    ]
+    return ", ".join(found) or "-"
+
+
+def speed_table(found: dict[str, Any]) -> list[str]:
+    """Members alone against their libraries."""
+    lines = [
+        "| members | library, million cells/s | ours | times faster | the same, cells shuffled | largest difference "
+        "| times faster than other tools |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for learner, name in {**LEARNERS, "all_four": "all four"}.items():
+        row = found["compared"][learner]
+        differs = max(row["largest_difference_part"], row["largest_difference_shuffled"])
+        lines.append(
+            f"| {name} | {row['native_million_cells_per_s']:.3f} | {row['ours_million_cells_per_s']:.2f} "
+            f"| {row['times_faster']:.1f} | {row['shuffled_times_faster']:.1f} | {differs:.0e} "
+            f"| {peer_text(found['peers'], learner)} |"
+        )
+    return lines
+
+
+def map_rows(mapping: dict[str, Any] | None, full: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Rows of whole maps."""
+    rows = []
+    if mapping:
+        every = mapping["everything"]
+        rows.append(
+            (
+                "members with fused value, interval and applicability, against members alone",
+                f"{every['ratio']:.2f} times the time ({every['everything_s']:.0f} s and {every['members_s']:.0f} s)",
+            )
+        )
+    if full:
+        whole, line = full["full"], full["line"]
+        minutes, seconds = divmod(round(whole["seconds"]), 60)
+        rows.append(
+            (
+                f"43,990 x 16,790 cells, {whole['cells_mapped'] / 1e6:.0f} million mapped, everything, as GeoTIFFs",
+                f"{minutes} min {seconds} s, {whole['peak_memory_gb']:.1f} GB of memory",
+            )
+        )
+        if line:
+            cells = " / ".join(f"{part['cells_mapped'] / 1e6:.0f}" for part in full["measured"])
+            rows.append((f"time of {cells} million cells: farthest from a line", f"{100 * line['largest_deviation']:.0f} %"))
+    return rows
+
+
+def trust_rows(crash: dict[str, Any] | None, dask: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Rows of interrupted maps and of more than one process."""
+    rows = []
+    if crash:
+        rows.append(
+            (
+                "killed at random moments (SIGKILL) and gone on with: byte-identical to a clean map",
+                f"{crash['identical']} of {len(crash['kills'])}",
+            )
+        )
+        rows.append(("finished blocks that were made again / most blocks in flight", _blocks_again(crash)))
+        if crash["disks"]:
+            same = all(not disk["differing_files"] for disk in crash["disks"].values())
+            rows.append(
+                ("disk full half way, or too small from the start; then space made", "identical" if same else "DIFFERENT")
+            )
+    if dask:
+        same = dask["identical"] and dask["identical_after_kill"]
+        rows.append(
+            (
+                "Dask, two worker processes, one killed half way",
+                f"{'identical' if same else 'DIFFERENT'}; {100 * dask['overhead']:.0f} % slower than threads when none is killed",
+            )
+        )
+    return rows
+
+
+def _blocks_again(crash: dict[str, Any]) -> str:
+    return f"{crash['finished_blocks_made_again']} / {crash['most_blocks_in_flight']}"
+
+
+def shap_rows(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Rows of the explanations."""
+    if not found:
+        return []
+    rows = [
+        (
+            f"exact TreeSHAP of {found['rows']} sites, {LEARNERS[name]}, one thread, against `shap.TreeExplainer`",
+            f"{row['times_faster']:.0f} times faster, largest difference {row['largest_difference']:.0e}",
+        )
+        for name, row in found["members"].items()
+    ]
+    own = found["members"]["catboost"]["times_faster_than_own"]
+    rows.append(("the same, CatBoost against its own ShapValues", f"{own:.0f} times faster"))
+    rows.append(("four members and the fused value explained for one clicked place", f"{found['click']['median_ms']:.0f} ms"))
+    return rows
+
+
+def speed() -> str:
+    """Both tables of speed, with the machine that made them."""
+    mapping = read("mapping")
+    rows = map_rows(mapping, read("full_map")) + trust_rows(read("crash"), read("dask_engine")) + shap_rows(read("tree_shap"))
+    lines = [*speed_table(mapping), ""] if mapping else []
+    if not lines + rows:
+        return "Not measured yet: `python -m benchmarks.acceptance`."
+    return "\n".join([*lines, *two_columns(rows), "", made_on(mapping or read("full_map") or read("tree_shap"))])
+
+
+def two_columns(rows: list[tuple[str, str]]) -> list[str]:
+    """Rows as a table."""
+    return ["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)]
+
+
+def made_on(found: dict[str, Any] | None) -> str:
+    """The machine of a result."""
+    machine = (found or {}).get("machine", {})
+    return f"{machine.get('cores')} cores, {machine.get('processor')}, Python {machine.get('python')}; from `benchmarks/results`."
+
+
+def figures() -> str:
+    """The table of everything else."""
     rows: list[tuple[str, str]] = []
     demo = read("demo")
     if demo:
@@ -103,19 +228,20 @@ def table() -> str:
         rows.append(
             (f"pure noise, everything on, {len(noise['nested_r2'])} seeds: largest nested R²", f"{max(noise['nested_r2']):.3f}")
         )
-    machine = (demo or read("magt_north45") or {}).get("machine", {})
-    lines = ["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)]
-    note = f"{machine.get('cores')} cores, {machine.get('processor')}, Python {machine.get('python')}; from `benchmarks/results`."
-    lines = ["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows), "", note]
-    return "\n".join(lines)
+    return "\n".join([*two_columns(rows), "", made_on(demo or read("magt_north45"))])
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """A text with new content between two marks."""
+    begin, end = (mark.format(name=name) for mark in MARKS)
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"
 
 
 def main() -> None:
     """Replace what stands between the marks."""
     text = README.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    README.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", encoding="utf-8")
+    README.write_text(replaced(replaced(text, "figures", figures()), "speed", speed()), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ and the checksum (CRC-32) of each.
 
 from __future__ import annotations
 
+import io
 import json
 import zlib
 from collections.abc import Sequence
@@ -20,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 
 from alm_core.errors import LedgerError
-from alm_core.trees.compiled import compiled
 
 MAGIC = b"ALM-BLOCK-1"
 START_BYTES = len(MAGIC) + 19
@@ -44,6 +44,8 @@ def encode_block(values: np.ndarray, facts: dict[str, Any]) -> list[bytes]:
     >>> read_facts(content)["cells"], read_layers(content, [1]).tolist()
     (2, [[[inf, nan]]])
     """
+    from alm_core.mapping.tile_kernels import spread_bytes
+
     parts = []
     known = _some_value(values)
     count = int(np.count_nonzero(known))
@@ -104,6 +106,8 @@ def read_layers(source: bytes | Path, layers: Sequence[int]) -> np.ndarray:
     OSError
         It can't be read.
     """
+    from alm_core.mapping.tile_kernels import gather_bytes
+
     with _open(source) as stream:
         header = _header(stream)
         count, shape = header["values"], tuple(header["shape"])
@@ -123,8 +127,6 @@ def read_layers(source: bytes | Path, layers: Sequence[int]) -> np.ndarray:
 def _open(source: bytes | Path) -> BinaryIO:
     if isinstance(source, Path):
         return source.open("rb")
-    import io
-
     return io.BytesIO(source)
 
 
@@ -177,47 +179,3 @@ def _pack(content: np.ndarray) -> bytes:
 
 def _unpack(content: bytes, size: int) -> np.ndarray:
     return np.frombuffer(pa.Codec("lz4_raw").decompress(content, size), np.uint8)
-
-
-@compiled
-def spread_bytes(words, known, count):
-    """The words of the known cells: first all highest bytes, then the next ones, each less the one before it.
-
-    Neighbours are alike, so that the differences of their high bytes are mostly 0, which packs well.
-    """
-    out = np.empty(4 * count, np.uint8)
-    line = np.empty(count, np.uint32)
-    number = 0
-    for row in range(words.shape[0]):
-        for column in range(words.shape[1]):
-            if known[row, column]:
-                line[number] = words[row, column]
-                number += 1
-    for plane in range(4):
-        place, shift = out[plane * count : (plane + 1) * count], np.uint32(24 - 8 * plane)
-        place[0] = np.uint8(line[0] >> shift)
-        later, earlier, rest = line[1:], line[: count - 1], place[1:]
-        for number in range(later.size):
-            rest[number] = np.uint8((later[number] >> shift) - (earlier[number] >> shift))
-    return out
-
-
-@compiled
-def gather_bytes(differences, known, words):
-    """The inverse of `spread_bytes`; unknown cells become NaN."""
-    count = differences.size // 4
-    line = np.zeros(count, np.uint32)
-    for plane in range(4):
-        place, shift = differences[plane * count : (plane + 1) * count], np.uint32(24 - 8 * plane)
-        value = np.uint8(0)
-        for number in range(count):
-            value = np.uint8(value + place[number])
-            line[number] |= np.uint32(value) << shift
-    number = 0
-    for row in range(words.shape[0]):
-        for column in range(words.shape[1]):
-            if known[row, column]:
-                words[row, column] = line[number]
-                number += 1
-            else:
-                words[row, column] = np.uint32(0x7FC00000)

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Protocol
 
-import rasterio
+from rasterio.env import set_gdal_config
 
 from alm_core.errors import EngineError
 from alm_core.grid import Block
@@ -182,6 +182,9 @@ def check_address(address: str) -> None:
 
 
 def limit_read_cache() -> None:
-    """Bound GDAL's cache of decoded tiles; it belongs to the process and stays bounded."""
-    with rasterio.Env(GDAL_CACHEMAX=READ_CACHE_BYTES):
-        pass
+    """Bound GDAL's cache of decoded tiles; it belongs to the process and stays bounded.
+
+    By its own choice GDAL would take a twentieth of the machine's memory. Not by `rasterio.Env`: that puts the old bound back
+    when it ends.
+    """
+    set_gdal_config("GDAL_CACHEMAX", READ_CACHE_BYTES)

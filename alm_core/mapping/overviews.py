@@ -9,7 +9,6 @@ import numpy as np
 
 from alm_core.mapping.tile_codec import TILE, TileCodec
 from alm_core.mapping.tile_store import TileStore, in_threads
-from alm_core.trees.compiled import compiled
 
 RESAMPLING = ("average", "nearest", "mode")
 """Mean of the cells with a value; the upper left cell of four; the commonest value (the first in reading order of several)."""
@@ -125,6 +124,8 @@ def halve(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, nodata: flo
     """
     if resampling == "nearest":
         return np.ascontiguousarray(values[:, rows[0]][:, :, columns[0]])
+    from alm_core.mapping.tile_kernels import means, modes, whole_means
+
     out = np.empty((len(values), rows.shape[1], columns.shape[1]), values.dtype)
     no_value = values.dtype.type(nodata)
     if resampling == "mode":
@@ -135,59 +136,3 @@ def halve(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, nodata: flo
         instead = values.dtype.type(nodata + 1 if nodata < np.iinfo(values.dtype).max else nodata - 1)
         whole_means(values, rows, columns, no_value, instead, out)
     return out
-
-
-@compiled
-def means(values, rows, columns, nodata, out):
-    """Mean of the cells among each four that are neither NaN nor nodata."""
-    first, second = columns[0], columns[1]
-    for band in range(out.shape[0]):
-        for row in range(out.shape[1]):
-            upper, lower, mean = values[band, rows[0, row]], values[band, rows[1, row]], out[band, row]
-            for column in range(out.shape[2]):
-                left, right = first[column], second[column]
-                total, count = 0.0, 0
-                for value in (upper[left], upper[right], lower[left], lower[right]):
-                    known = value == value and value != nodata  # NaN differs from itself
-                    total += value if known else 0.0
-                    count += known
-                mean[column] = total / count if count else nodata
-
-
-@compiled
-def whole_means(values, rows, columns, nodata, instead, out):
-    """The same for whole numbers, rounded half to even; `instead` stands where the mean would be nodata."""
-    for band in range(out.shape[0]):
-        for row in range(out.shape[1]):
-            for column in range(out.shape[2]):
-                total, count = 0, 0
-                for number in range(4):
-                    value = values[band, rows[number // 2, row], columns[number % 2, column]]
-                    if value != nodata:
-                        total += value
-                        count += 1
-                if count == 0:
-                    out[band, row, column] = nodata
-                else:
-                    mean = np.rint(total / count)
-                    out[band, row, column] = instead if mean == nodata else mean
-
-
-@compiled
-def modes(values, rows, columns, nodata, out):
-    """Commonest value of the cells among each four that are neither NaN nor nodata; the first one of equally common ones."""
-    for band in range(out.shape[0]):
-        for row in range(out.shape[1]):
-            for column in range(out.shape[2]):
-                best, most = nodata, 0
-                for number in range(4):
-                    value = values[band, rows[number // 2, row], columns[number % 2, column]]
-                    if value != value or value == nodata:
-                        continue
-                    count = 0
-                    for other in range(4):
-                        if values[band, rows[other // 2, row], columns[other % 2, column]] == value:
-                            count += 1
-                    if count > most:
-                        best, most = value, count
-                out[band, row, column] = best

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 
 from alm_core.errors import RasterError
-from alm_core.trees.compiled import compiled
 
 TILE = 512
 """Cells along a tile."""
@@ -60,6 +59,8 @@ class TileCodec:
 
     def encode(self, values: np.ndarray) -> bytes:
         """A tile ``[band, row, column]`` of `dtype` as bytes."""
+        from alm_core.mapping.tile_kernels import predict_floats, predict_whole
+
         words = np.ascontiguousarray(values).view(WORDS[self.dtype])
         predicted = np.empty(self.tile_bytes, np.uint8)
         if self.dtype == "float32":
@@ -78,6 +79,8 @@ class TileCodec:
         RasterError
             The bytes are no tile.
         """
+        from alm_core.mapping.tile_kernels import restore_floats, restore_whole
+
         try:
             if self.compression == "deflate":
                 predicted = np.frombuffer(bytearray(zlib.decompress(content)), np.uint8)
@@ -95,86 +98,3 @@ class TileCodec:
 
 def _zstd() -> Any:
     return pa.Codec("zstd", compression_level=LEVELS["zstd"])
-
-
-# ---- predictors (TIFF 6.0, section 14; Adobe Photoshop TIFF Technical Note 3) -------------------------------------------
-
-
-@compiled
-def predict_floats(words, out):
-    """Predictor 3: in each row first the highest bytes of all numbers, then the next ones, each less its left neighbour."""
-    bands, rows, columns = words.shape
-    count = columns * bands
-    # Loops over whole arrays that are sliced outside: the compiler then takes 64 bytes at a time.
-    line, sorted_bytes = np.empty(count, np.uint32), np.empty((4, count), np.uint8)
-    whole = sorted_bytes.reshape(4 * count)
-    later, earlier = whole[bands:], whole[: 4 * count - bands]
-    for row in range(rows):
-        for band in range(bands):
-            cells, places = words[band, row], line[band::bands]
-            for column in range(columns):
-                places[column] = cells[column]
-        for plane in range(4):
-            place, shift = sorted_bytes[plane], np.uint32(24 - 8 * plane)
-            for number in range(count):
-                place[number] = np.uint8(line[number] >> shift)
-        predicted = out[row * 4 * count : (row + 1) * 4 * count]
-        for number in range(bands):
-            predicted[number] = whole[number]
-        rest = predicted[bands:]
-        for number in range(later.size):
-            rest[number] = later[number] - earlier[number]
-
-
-@compiled
-def restore_floats(predicted, words):
-    """The inverse of `predict_floats`."""
-    bands, rows, columns = words.shape
-    count = columns * bands
-    line, sorted_bytes = np.empty(count, np.uint32), np.empty((4, count), np.uint8)
-    whole = sorted_bytes.reshape(4 * count)
-    for row in range(rows):
-        differences = predicted[row * 4 * count : (row + 1) * 4 * count]
-        for band in range(bands):
-            value, those, places = np.uint8(0), differences[band::bands], whole[band::bands]
-            for number in range(those.size):
-                value = np.uint8(value + those[number])
-                places[number] = value
-        first, second, third, fourth = sorted_bytes[0], sorted_bytes[1], sorted_bytes[2], sorted_bytes[3]
-        for number in range(count):
-            line[number] = (
-                (np.uint32(first[number]) << np.uint32(24))
-                | (np.uint32(second[number]) << np.uint32(16))
-                | (np.uint32(third[number]) << np.uint32(8))
-                | np.uint32(fourth[number])
-            )
-        for band in range(bands):
-            cells, places = words[band, row], line[band::bands]
-            for column in range(columns):
-                cells[column] = places[column]
-
-
-@compiled
-def predict_whole(words, out):
-    """Predictor 2: each number less its left neighbour of the same band."""
-    bands, rows, columns = words.shape
-    for band in range(bands):
-        for row in range(rows):
-            start = row * columns * bands
-            cells, places = words[band, row], out[start + band : start + columns * bands : bands]
-            places[0] = cells[0]
-            for column in range(1, columns):
-                places[column] = cells[column] - cells[column - 1]
-
-
-@compiled
-def restore_whole(predicted, words):
-    """The inverse of `predict_whole`."""
-    bands, rows, columns = words.shape
-    for band in range(bands):
-        for row in range(rows):
-            start = row * columns * bands
-            cells, places = words[band, row], predicted[start + band : start + columns * bands : bands]
-            cells[0] = places[0]
-            for column in range(1, columns):
-                cells[column] = cells[column - 1] + places[column]

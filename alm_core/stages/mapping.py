@@ -221,9 +221,10 @@ def make_map(context: Context, *, on_estimate: Callable[[MapEstimate], None]) ->
 def warm_up_kernels(context: Context) -> None:
     """Compile what the map needs before its first block: the first time on a machine that takes a while, and is said."""
     from alm_core.learning.warm_up import warm_up as warm_up_learning
+    from alm_core.mapping.warm_up import warm_up as warm_up_writing
     from alm_core.trees.warm_up import warm_up as warm_up_trees
 
-    for warm_up in (warm_up_trees, warm_up_learning):
+    for warm_up in (warm_up_trees, warm_up_learning, warm_up_writing):
         warm_up(lambda message: context.report(0, 1, message))
 
 

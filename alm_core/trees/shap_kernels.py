@@ -13,7 +13,6 @@ the map) has a walk of its own without arrays over rows; it does the same sums i
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
 from alm_core.trees.compiled import compiled
 
@@ -99,33 +98,7 @@ def thinned(old_share, new_share):
     return new_share / old_share if old_share > 0.0 else 0.0
 
 
-inlined = register_jitable(inline="always")
-
-
-@inlined
-def row_down(level, before, step, old_share, new_share, points, off, product, inverse, part, change):
-    """Carry the product of a row's path down an edge to `level`, and note by what the edge changes the part of its feature.
-
-    `before` is the level at which the path last split on the feature.
-    """
-    if step == GONE:
-        factor = thinned(old_share, new_share)
-        for k in range(points.size):
-            product[level, k] = product[level - 1, k] * factor
-    elif step == LEAVES:
-        for k in range(points.size):
-            product[level, k] = product[level - 1, k] * (off_path(points[k], new_share) * inverse[before, k])
-            change[level, k] = off[k] - part[before, k]
-    else:
-        for k in range(points.size):
-            factor = on_path(points[k], new_share)
-            inverse[level, k] = 1.0 / factor
-            part[level, k] = (1.0 - new_share) * inverse[level, k]
-            product[level, k] = product[level - 1, k] * (factor * inverse[before, k])
-            change[level, k] = part[level, k] - part[before, k]
-
-
-@inlined
+@compiled
 def row_up(level, step, leaves, change, total):
     """Add the sums of a row's leaves at `level` to those of its parent; `total` of the edge's feature with what it gets."""
     for k in range(leaves.shape[1]):
@@ -138,24 +111,20 @@ def row_up(level, step, leaves, change, total):
 @compiled
 def add_row(tree, root, depth, holds, x, points, weights, off, j, phi):
     """Add the Shapley values of output `j` of one tree for one row `x` ``[feature]`` to `phi` ``[feature]``."""
+    # The few points are gone through here: in a function of its own the compiler would prepare for many, which doubles the time.
     feature, cut, left, right, value, cover, missing_left = tree
     product, leaves, inverse, part, change = np.zeros((5, depth + 1, points.size))
     share = np.ones(depth + 1)
-    inside = np.ones(depth + 1, np.int64)
-    step = np.zeros(depth + 1, np.int64)
-    node_at = np.empty(depth + 1, np.int64)
+    step = np.full(depth + 1, STAYS)
+    node_at = np.full(depth + 1, root)
     children_done = np.zeros(depth + 1, np.int64)
     # Level at which the path at hand last split on each feature (0: not yet), and the one before that for each level.
-    last = np.zeros(x.size, np.int64)
-    last_before = np.zeros(depth + 1, np.int64)
+    last, last_before = np.zeros(x.size, np.int64), np.zeros(depth + 1, np.int64)
     product[0], inverse[0] = weights, 1.0
-    node_at[0] = root
     level = 0
-    while True:
+    while level > 0 or children_done[0] < 2:
         node = node_at[level]
         if children_done[level] == 2:
-            if level == 0:
-                break
             column = feature[node_at[level - 1]]
             phi[column] = row_up(level, step[level], leaves, change, phi[column])
             last[column] = last_before[level]
@@ -170,14 +139,23 @@ def add_row(tree, root, depth, holds, x, points, weights, off, j, phi):
         before = last[column]
         level += 1
         goes_left = x[column] <= cut[node] or (x[column] != x[column] and missing_left[node])
-        inside[level] = inside[before] if goes_left == is_left else 0
-        step[level] = inside[before] + inside[level]
+        step[level] = GONE if step[before] != STAYS else (STAYS if goes_left == is_left else LEAVES)
         share[level] = share[before] * child_share(cover, node, child)
-        row_down(level, before, step[level], share[before], share[level], points, off, product, inverse, part, change)
-        is_leaf = feature[child] < 0
         for k in range(points.size):
-            leaves[level, k] = product[level, k] * value[child, j] if is_leaf else 0.0
-        if is_leaf:
+            if step[level] == GONE:
+                factor = thinned(share[before], share[level])
+            elif step[level] == LEAVES:
+                factor = off_path(points[k], share[level]) * inverse[before, k]
+                change[level, k] = off[k] - part[before, k]
+            else:
+                here = on_path(points[k], share[level])
+                factor = here * inverse[before, k]
+                inverse[level, k] = 1.0 / here
+                part[level, k] = (1.0 - share[level]) * inverse[level, k]
+                change[level, k] = part[level, k] - part[before, k]
+            product[level, k] = product[level - 1, k] * factor
+            leaves[level, k] = product[level, k] * value[child, j]  # 0 but at a leaf
+        if feature[child] < 0:
             phi[column] = row_up(level, step[level], leaves, change, phi[column])
             level -= 1
             continue
@@ -193,11 +171,11 @@ def mark_left(x, cut, missing_left, goes_left):
 
 
 @compiled
-def follow(before, goes_left, is_left, inside, step):
-    """Which rows are still on the path of a feature after an edge (`inside`), and what the edge did to each (`step`)."""
+def follow(before, goes_left, is_left, step):
+    """What an edge does to each row; `before` is what the last edge of the same feature did."""
     for row in range(goes_left.size):
-        inside[row] = before[row] & (goes_left[row] if is_left else 1 - goes_left[row])
-        step[row] = before[row] + inside[row]
+        stays = STAYS if goes_left[row] == is_left else LEAVES
+        step[row] = stays if before[row] == STAYS else GONE
 
 
 @compiled
@@ -262,9 +240,8 @@ def add_rows(tree, root, depth, holds, columns, start, stop, points, weights, of
     rows = stop - start
     product = np.empty((depth + 1, points.size, rows))
     leaves = np.zeros((depth + 1, points.size, rows))
-    inside = np.ones((depth + 1, rows), np.uint8)
     goes_left = np.empty((depth + 1, rows), np.uint8)
-    step = np.empty((depth + 1, rows), np.uint8)
+    step = np.full((depth + 1, rows), STAYS, np.uint8)
     feature_at = np.empty((depth + 1, 2, points.size))
     keep = np.empty((depth + 1, 3, points.size))
     change = np.empty((depth + 1, 3, points.size))
@@ -297,7 +274,7 @@ def add_rows(tree, root, depth, holds, columns, start, stop, points, weights, of
         if not holds[child]:
             continue
         before, here = last[column], level + 1
-        follow(inside[before], goes_left[level], is_left, inside[here], step[here])
+        follow(step[before], goes_left[level], is_left, step[here])
         share[here] = share[before] * child_share(cover, node, child)
         edge_factors(points, off, feature_at[before], share[before], feature_at[here], share[here], keep[here], change[here])
         if feature[child] < 0:

@@ -7,10 +7,12 @@ import threading
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.env import get_gdal_config
 
 from alm_core.errors import DomainError, EngineError
 from alm_core.mapping.dask_engine import DaskEngine
-from alm_core.mapping.engine import QUEUE_PER_WORKER, ThreadEngine, check_address, make_engine
+from alm_core.mapping.engine import QUEUE_PER_WORKER, READ_CACHE_BYTES, ThreadEngine, check_address, make_engine
 from alm_core.mapping.job import BlockJob
 from alm_core.mapping.ledger import BlockLedger
 from alm_core.mapping.products import layers_of, regression_products
@@ -163,3 +165,12 @@ def test_mask_goes_first(world, make_job):
     list(ThreadEngine(2).run(job, blocks))
     mask = np.load(world.folder / "mask.npy")
     assert world.notes("read") == sorted(block.name for block in blocks if mask[block.slices].any())
+
+
+def test_the_read_cache_stays_bounded(make_job):
+    """The bound is there after the map and after other settings came and went: what it reads next stays bounded too."""
+    job = make_job()
+    list(ThreadEngine(2).run(job, job.ledger.blocks()[:3]))
+    with rasterio.Env(GDAL_NUM_THREADS="2"):
+        pass
+    assert get_gdal_config("GDAL_CACHEMAX") == READ_CACHE_BYTES
