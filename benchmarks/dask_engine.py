@@ -3,7 +3,8 @@
 The data are those of `benchmarks.plateau_window`: 14 covariates, four full-size ensembles, fusion, interval and area of
 applicability. Threads and cluster take turns; what the cluster needs to start is reported apart.
 
-Run: ``python -m benchmarks.dask_engine FOLDER [--size 2500] [--rounds 3]``. A window of another size that FOLDER holds is used.
+Run: ``python -m benchmarks.dask_engine FOLDER [--size 4000] [--rounds 3]``. FOLDER may be that of `benchmarks.mapping`; a window
+of another size that it holds is used.
 """
 
 from __future__ import annotations
@@ -22,26 +23,23 @@ import psutil
 
 from alm_core.mapping.dask_engine import DaskEngine
 from alm_core.mapping.engine import Engine, ThreadEngine
+from alm_core.mapping.member import Member
 from alm_core.mapping.predict import MapResult, map_blocks
-from alm_core.pipeline import program_hash
-from alm_core.stages.fitted import Member
 from benchmarks.common import CORES, save
-from benchmarks.plateau_window import COVARIATES, Window, known_size, prepare
 
-SIZE = 2500
 ALLOWED_OVERHEAD = 0.35
 
 
-def make(window: Window, folder: Path, engine: Engine, progress: Any = None) -> tuple[MapResult, float]:
+def make(window: Any, folder: Path, engine: Engine, progress: Any = None) -> tuple[MapResult, float]:
     """Map the window from nothing; the result and its seconds."""
     shutil.rmtree(folder, ignore_errors=True)
     begun = time.perf_counter()
     result = map_blocks(
         window.stack.reader,
         window.stack.grid,
-        [Member(name, learner, ()) for name, learner in window.compiled.items()],
+        [Member(name, learner) for name, learner in window.compiled.items()],
         window.fusion,
-        names=COVARIATES,
+        names=window.compiled["catboost"].feature_names,
         folder=folder,
         fingerprint="benchmark",
         applicability=window.applicability,
@@ -63,7 +61,7 @@ def worker_processes() -> list[int]:
     return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
-def kill_half_way(window: Window, folder: Path) -> tuple[MapResult, float, int]:
+def kill_half_way(window: Any, folder: Path) -> tuple[MapResult, float, int]:
     """Map on two worker processes and kill one with SIGKILL once half of the blocks are done."""
     killed: list[int] = []
 
@@ -72,7 +70,7 @@ def kill_half_way(window: Window, folder: Path) -> tuple[MapResult, float, int]:
             killed.append(worker_processes()[0])
             os.kill(killed[0], signal.SIGKILL)
 
-    result, seconds = make(window, folder, DaskEngine(workers=CORES, program=program_hash), watch)
+    result, seconds = make(window, folder, DaskEngine(workers=CORES), watch)
     if not killed:
         raise SystemExit("no worker was killed: take a larger window")
     return result, seconds, len(killed)
@@ -80,6 +78,9 @@ def kill_half_way(window: Window, folder: Path) -> tuple[MapResult, float, int]:
 
 def main() -> None:
     """Take turns, kill a worker, write the result."""
+    # Worker processes import this module again when they start; this is more than they need.
+    from benchmarks.plateau_window import SIZE, known_size, prepare
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int)
@@ -92,7 +93,7 @@ def main() -> None:
     rounds, same = [], True
     for _ in range(wanted.rounds):
         threads, threads_s = make(window, maps / "threads", ThreadEngine(CORES))
-        engine = DaskEngine(workers=CORES, program=program_hash)
+        engine = DaskEngine(workers=CORES)
         cluster, dask_s = make(window, maps / "dask", engine)
         rounds.append({"threads_s": threads_s, "dask_s": dask_s, "start_s": engine.startup_seconds_})
         same = same and identical(clean, threads) and identical(clean, cluster)

@@ -109,7 +109,7 @@ def unmapped(finished, tmp_path) -> Path:
     return tmp_path / "workspace"
 
 
-def test_an_engine_is_no_part_of_a_run(finished, unmapped):
+def test_an_engine_is_no_part_of_a_run(finished, unmapped, tmp_path):
     """Mapped on a cluster: the same run, the same bytes; the estimate is told and kept."""
     notes = []
 
@@ -117,9 +117,8 @@ def test_an_engine_is_no_part_of_a_run(finished, unmapped):
         if event.lasting:
             notes.append((event.stage, event.message))
 
-    with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0", silence_logs=50
-    ) as cluster:
+    quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": 50, "local_directory": str(tmp_path / "scratch")}
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, protocol="tcp://", **quiet) as cluster:
         study = Path(finished.record["study_file"])
         again = run(study, workspace=unmapped, scheduler=cluster.scheduler_address, progress=listen)
     assert again.id == finished.id

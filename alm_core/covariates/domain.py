@@ -6,6 +6,7 @@ import numpy as np
 
 from alm_core.covariates.stack import Stack
 from alm_core.errors import GridError
+from alm_core.grid import Block
 
 BLOCK_CELLS = 2048
 
@@ -32,13 +33,20 @@ def sample_domain(stack: Stack, n: int) -> np.ndarray:
         The mask has no cell to map.
     """
     grid = stack.grid
-    mask = np.zeros(grid.shape, bool)
+    # Twice by blocks: the mask of a whole plateau would take most of the memory that a map of it may use.
     with stack.reader([]) as reader:
-        for block in grid.blocks(BLOCK_CELLS):
-            mask[block.slices] = reader.mask(block)
-    inside = int(mask.sum())
-    if inside == 0:
-        raise GridError("The mask leaves no cell to map. Check grid.mask and grid.mask_values of the study.")
-    step = max(1, int(np.sqrt(inside / n)))
-    rows, columns = np.nonzero(mask[::step, ::step])
-    return np.column_stack([grid.x[columns * step], grid.y[rows * step]])
+        inside = sum(np.count_nonzero(reader.mask(block)) for block in grid.blocks(BLOCK_CELLS))
+        if inside == 0:
+            raise GridError("The mask leaves no cell to map. Check grid.mask and grid.mask_values of the study.")
+        step = max(1, int(np.sqrt(inside / n)))
+        chosen = [_lattice_cells(reader.mask(block), block, step) for block in grid.blocks(BLOCK_CELLS)]
+    rows, columns = np.concatenate(chosen, axis=1)
+    order = np.lexsort((columns, rows))
+    return np.column_stack([grid.x[columns[order]], grid.y[rows[order]]])
+
+
+def _lattice_cells(mask: np.ndarray, block: Block, step: int) -> np.ndarray:
+    """Rows and columns in the grid, ``[2, n]``, of a block's cells inside the mask: those of every `step`-th row and column."""
+    first_row, first_column = -block.row_start % step, -block.column_start % step
+    rows, columns = np.nonzero(mask[first_row::step, first_column::step])
+    return np.stack([block.row_start + first_row + rows * step, block.column_start + first_column + columns * step])

@@ -170,7 +170,9 @@ class DaskEngine:
     def _expected(self, probe: Path | None = None, token: str = "") -> Any:
         from alm_core.mapping.dask_worker import Expected
 
-        return Expected(self.program, self.program() if self.program else "", probe, token)
+        # Processes of our own were started from these very files; asking them would only make them read all of the program.
+        program = self.program if self.scheduler else None
+        return Expected(program, program() if program else "", probe, token)
 
     def _ask_workers(self, client: Any, expected: Any) -> None:
         """Refuse workers that can't do the job, before it is sent."""

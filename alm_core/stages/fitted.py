@@ -24,6 +24,7 @@ from alm_core.learning.missing import check_takes_missing
 from alm_core.learning.model_files import load_learner, load_native
 from alm_core.learning.procedure import Procedure
 from alm_core.learning.residual import Residual, fit_residual
+from alm_core.mapping.member import Member
 from alm_core.mapping.oracle import OracleReport, check_first_block
 from alm_core.stages.context import Context
 from alm_core.trees.native import NativePredictor
@@ -36,19 +37,6 @@ AREA = "applicability.json"
 WHAT_TO_DO = (
     "The files of this run don't belong together: delete its folder `models` and run the study again, which fits everything anew."
 )
-
-
-class Member:
-    """A fitted learner with the name that it has in the study."""
-
-    def __init__(self, name: str, learner: Learner, classes: tuple[Any, ...]) -> None:
-        self.name = name
-        self.learner = learner
-        self.classes = classes
-
-    def predict_block(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        """Values, or probabilities over all classes of the study, of the valid cells of a block."""
-        return self.learner.predict_block(values, valid)
 
 
 @dataclass(frozen=True)

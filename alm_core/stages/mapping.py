@@ -16,6 +16,7 @@ from alm_core.learning.applicability import fit_applicability
 from alm_core.learning.explanation import explain_fused, explain_members
 from alm_core.learning.model_files import can_be_saved, save_learner
 from alm_core.learning.procedure import Procedure, Trained, inner_folds, train
+from alm_core.mapping.engine import limit_read_cache
 from alm_core.mapping.estimate import MapEstimate
 from alm_core.mapping.predict import MapResult, map_blocks
 from alm_core.stages.context import Context
@@ -185,6 +186,7 @@ def estimate_stage(context: Context) -> MapEstimate:
 
 def make_map(context: Context, *, on_estimate: Callable[[MapEstimate], None]) -> MapResult:
     """Map a run whose models are fitted."""
+    limit_read_cache()  # before the mask is read: all of it would be kept
     samples, options, stack = context.samples, context.options, context.stack
     plan = final_plan(context, samples)
     check_staged(context, plan.features)

@@ -12,6 +12,7 @@ from alm_core.trees.fixed_point import FixedLeaves, fix_leaves
 from alm_core.trees.forest_kernels import add_forest
 from alm_core.trees.kernels import node_depths
 from alm_core.trees.oblivious_kernels import MOST_CUTS, MOST_DEPTH, add_oblivious
+from alm_core.trees.sorting import LARGE_TREE, ROUGH, arrange, in_order, open_share, sort_cells
 
 if TYPE_CHECKING:
     from alm_core.trees.ensemble import TreeEnsemble
@@ -34,6 +35,8 @@ class ForestForm:
         ``[leaf, j]`` where a leaf adds to several outputs, else without rows and columns.
     deepest, largest : int
         Splits on the longest way to a leaf, and nodes of the largest tree.
+    cuts, begin : ndarray
+        All cuts of feature f, increasing: ``cuts[begin[f]:begin[f + 1]]``.
     """
 
     fixed: FixedLeaves
@@ -45,6 +48,13 @@ class ForestForm:
     leaves: np.ndarray
     deepest: int
     largest: int
+    cuts: np.ndarray
+    begin: np.ndarray
+
+    @property
+    def is_large(self) -> bool:
+        """Whether trees are so large that sorting the cells of a rough block costs less than it saves."""
+        return len(self.cut) >= LARGE_TREE * len(self.roots)
 
     def add(self, values: np.ndarray, valid: np.ndarray, boxes: tuple[np.ndarray, ...], total: np.ndarray) -> None:
         """Add the leaves of the valid cells to `total` ``[output, row, column]``."""
@@ -90,6 +100,7 @@ def _columns(ensemble: TreeEnsemble) -> np.ndarray:
 
 def _forest_form(ensemble: TreeEnsemble, fixed: FixedLeaves, is_leaf: np.ndarray) -> ForestForm:
     wide = ensemble.value.shape[1] > 1
+    by_feature = np.lexsort((ensemble.cut[~is_leaf], ensemble.feature[~is_leaf]))
     leaf = np.cumsum(is_leaf) - 1 if wide else fixed.whole[:, 0]
     return ForestForm(
         fixed=fixed,
@@ -101,6 +112,8 @@ def _forest_form(ensemble: TreeEnsemble, fixed: FixedLeaves, is_leaf: np.ndarray
         leaves=np.ascontiguousarray(fixed.whole[is_leaf]) if wide else np.empty((0, 0), np.int32),
         deepest=int(node_depths(ensemble.feature, ensemble.left, ensemble.right).max()),
         largest=int(np.diff(np.append(ensemble.roots, len(ensemble.feature))).max()),
+        cuts=ensemble.cut[~is_leaf][by_feature],
+        begin=np.searchsorted(ensemble.feature[~is_leaf][by_feature], np.arange(ensemble.n_features + 1)),
     )
 
 
@@ -138,11 +151,34 @@ def block_margin(form: ForestForm | ObliviousForm, values: np.ndarray, valid: np
     valid : ndarray of bool, ``[row, column]``
     base : ndarray of float64, ``[output]``
     """
-    n_features, rows, columns = values.shape
-    tiles = -(-rows // TILE), -(-columns // TILE), n_features
-    boxes = np.empty(tiles, np.float32), np.empty(tiles, np.float32), np.empty(tiles, np.bool_)
-    tile_boxes(values, valid, *boxes)
-    total = np.zeros((len(base), rows, columns), np.int64)
-    form.add(values, valid, boxes, total)
+    boxes = tile_ranges(values, valid)
+    if isinstance(form, ForestForm) and form.is_large and open_share(*boxes[:2], form.cuts, form.begin) > ROUGH:
+        numbers = values[:, valid]
+        order = sort_cells(numbers, form.cuts, form.begin)
+        total = in_order(_sums(form, *arrange(numbers, order), len(base)), order)
+    else:
+        total = _sums(form, values, valid, len(base), boxes)[:, valid]
     # Whole numbers times a power of two are exact; the base is added last, once.
-    return ((total[:, valid] + form.fixed.middle[:, None]) * form.fixed.step).T + base
+    return ((total + form.fixed.middle[:, None]) * form.fixed.step).T + base
+
+
+def tile_ranges(values: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `tile_boxes` finds: least and greatest number, and whether one is missing, ``[tile row, tile column, feature]``."""
+    n_features, rows, columns = values.shape
+    shape = -(-rows // TILE), -(-columns // TILE), n_features
+    boxes = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.bool_)
+    tile_boxes(values, valid, *boxes)
+    return boxes
+
+
+def _sums(
+    form: ForestForm | ObliviousForm,
+    values: np.ndarray,
+    valid: np.ndarray,
+    n_outputs: int,
+    boxes: tuple[np.ndarray, ...] | None = None,
+) -> np.ndarray:
+    """Sums of the leaves, int64 ``[output, row, column]``; 0 in cells that are not valid."""
+    total = np.zeros((n_outputs, *valid.shape), np.int64)
+    form.add(values, valid, tile_ranges(values, valid) if boxes is None else boxes, total)
+    return total

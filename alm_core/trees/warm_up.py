@@ -9,6 +9,7 @@ import numpy as np
 
 from alm_core.trees.ensemble import RawTree, assemble
 from alm_core.trees.shap import shap_values
+from alm_core.trees.sorting import sort_cells
 
 
 def warm_up(tell: Callable[[str], None] | None = None) -> float:
@@ -29,7 +30,8 @@ def warm_up(tell: Callable[[str], None] | None = None) -> float:
     begun = time.perf_counter()
     if tell is not None:
         tell("preparing compiled kernels: up to a minute the first time on a machine, then a second")
-    row, block = np.zeros((1, 1), np.float32), np.zeros((1, 2, 2), np.float32)
+    row, block = np.zeros((1, 1), np.float32), np.array([[[-1, 0], [1, 2]]], np.float32)
+    sort_cells(block.reshape(1, 4), np.zeros(1, np.float32), np.array([0, 1]))
     for tree in (lopsided_tree(), even_tree()):
         ensemble = assemble([tree], base=[0.0], link="identity", task="regression", source="warm-up", feature_names=["x"])
         ensemble.predict(row)

@@ -44,7 +44,7 @@ def clean(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def scheduler():
+def scheduler(tmp_path_factory):
     """Address of a running scheduler whose two worker threads live in this process."""
     quiet = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
     with (
@@ -57,6 +57,7 @@ def scheduler():
             dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": False},
             silence_logs=50,
+            local_directory=str(tmp_path_factory.mktemp("scratch")),
         ) as cluster,
     ):
         yield cluster.scheduler_address

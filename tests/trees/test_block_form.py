@@ -10,9 +10,10 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from alm_core.errors import LearnerError
-from alm_core.trees.block_form import ForestForm, ObliviousForm
+from alm_core.trees.block_form import ForestForm, ObliviousForm, tile_ranges
 from alm_core.trees.convert import compile_ensemble
 from alm_core.trees.ensemble import RawTree, TreeEnsemble, assemble
+from alm_core.trees.sorting import ROUGH, open_share
 from tests.trees.models import CATBOOST, NAMES, data, fitted, native
 
 ROWS, COLUMNS = 150, 75  # more than one superblock down, tiles cut short on both sides
@@ -103,14 +104,18 @@ def test_oblivious_trees_that_a_byte_cannot_hold(options):
     assert np.array_equal(ensemble.predict_block(values, valid), rounded(ensemble).predict(rows))
 
 
+@pytest.mark.parametrize("kind", ["smooth", "shuffled", "holed"])
 @pytest.mark.parametrize("model", [RandomForestRegressor, ExtraTreesRegressor])
-def test_full_depth(model):
-    """Trees grown until every leaf is one site."""
-    X, y = data(False)
+def test_full_depth(model, kind):
+    """Trees grown until every leaf is one site; the cells of the shuffled block are sorted first."""
+    X, y = data(kind == "holed")
     ensemble = compile_ensemble(model(40, random_state=0).fit(X, y))
-    values, valid = block("shuffled")
+    values, valid = block(kind)
     rows = np.ascontiguousarray(values[:, valid].T)
     assert np.array_equal(ensemble.predict_block(values, valid), rounded(ensemble).predict(rows))
+    form = ensemble.block_form
+    assert form.is_large
+    assert (open_share(*tile_ranges(values, valid)[:2], form.cuts, form.begin) > ROUGH) == (kind == "shuffled")
 
 
 def chain(depth: int, *, missing_left: bool) -> RawTree:
