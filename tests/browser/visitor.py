@@ -76,8 +76,8 @@ class Visitor:
 
     def check(self) -> None:
         """Nothing was asked of another host, nothing failed, no exception is on the page."""
-        assert self.foreign == []
-        assert self.faults == []
+        assert self.foreign == [], self.foreign
+        assert self.faults == [], self.faults
         assert self.exceptions() == []
 
     def overflow(self) -> float:

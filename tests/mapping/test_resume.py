@@ -55,8 +55,10 @@ def test_killed_again_and_again(world, clean, tmp_path):
         program = start(world, folder)
         while len(identities(folder)) <= len(finished) and program.poll() is None:
             time.sleep(0.005)
+        os.killpg(program.pid, signal.SIGSTOP)  # it makes no block while the other one is refused
         with pytest.raises(WorkspaceError, match="another program"):
             map_world(world, folder)
+        os.killpg(program.pid, signal.SIGCONT)
         time.sleep(rng.uniform(0.0, 0.1))
         os.killpg(program.pid, signal.SIGKILL)
         assert program.wait() == -signal.SIGKILL, "it had ended before: make the members slower"
