@@ -31,7 +31,7 @@ class RasterEstimator:
 
     def predict_block(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """See `BlockPredictor`."""
-        found = self.estimator.predict(np.where(valid, values, np.nan))
+        found = self.estimator.predict(np.where(valid, values, np.nan), allow_cast=True)
         return found[0][valid]
 
 
