@@ -44,19 +44,30 @@ SchedulerOption = Annotated[
 @app.command()
 def demo(
     study: Annotated[str, typer.Argument(help="Which study.")] = "active_layer_moisture",
-    size: Annotated[str, typer.Option(help="small (0.05 degree), medium (0.01 degree) or full (3 arc-seconds).")] = "medium",
-    out_folder: Annotated[Path, typer.Option("--out", help="Folder to write.")] = Path("demo/active_layer_moisture"),
+    size: Annotated[
+        str, typer.Option(help="small, medium or full: of active_layer_moisture 0.05, 0.01 degree or 3 arc-seconds.")
+    ] = "medium",
+    out_folder: Annotated[Path | None, typer.Option("--out", help="Folder to write; default: demo/STUDY.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the simulation.")] = None,
 ) -> None:
-    """Write a complete simulated study: sites, rasters, the truth behind them and a study.toml."""
+    """Write a complete simulated study: sites, rasters, the truth behind them and a study.toml (two for circumpolar_permafrost)."""
     from alm_core.studies import DEMOS
 
     if study not in DEMOS:
         raise StudyError(f"There is no demo {study!r}. The demos are {', '.join(sorted(DEMOS))}.")
     options = {} if seed is None else {"seed": seed}
     with Bars() as listener:
-        path = DEMOS[study](out_folder, size=size, progress=as_steps(listener, "demo"), **options)
-    out.print(f"Simulated study written: {path}\nNext: python -m alm_core run {path}")
+        path = DEMOS[study](out_folder or Path("demo") / study, size=size, progress=as_steps(listener, "demo"), **options)
+    written = " ".join(str(found) for found in studies_beside(path))
+    out.print(f"Simulated study written: {written}\nNext: python -m alm_core run {written}", soft_wrap=True)
+
+
+def studies_beside(path: Path) -> list[Path]:
+    """A study.toml of a demo, and before or after it those of its other targets, which lie in folders beside its own."""
+    folder = path.parent
+    if (folder.parent / "README.txt").is_file() and not (folder / "README.txt").is_file():
+        return sorted(folder.parent.glob("*/study.toml"), key=lambda found: (found != path, found))
+    return [path]
 
 
 @app.command()
@@ -81,23 +92,27 @@ def new(
 
 @app.command()
 def run(
-    study: Annotated[Path, typer.Argument(help="study.toml or its folder.")],
+    studies: Annotated[list[Path], typer.Argument(metavar="STUDY...", help="study.toml or its folder; several run in turn.")],
     workspace: WorkspaceOption = Path("workspace"),
     until: Annotated[str | None, typer.Option(help="Last stage to run.")] = None,
     workers: WorkersOption = None,
     engine: EngineOption = None,
     scheduler: SchedulerOption = None,
 ) -> None:
-    """Run a study to its map. Interrupt it with Ctrl-C; the same command goes on where it was."""
+    """Run a study to its map, or to those of all its time slices. The same command goes on where Ctrl-C stopped it."""
     from alm_core.pipeline import run as run_study
+    from alm_core.study import Study
 
-    with Bars() as listener:
-        finished = run_study(
-            study, workspace=workspace, progress=listener, until=until, workers=workers, engine=engine, scheduler=scheduler
-        )
-    out.print(f"Run {finished.id}: {finished.folder}")
-    if (finished.folder / "metrics.json").is_file():
-        out.print(score_table(finished.metrics(), finished.record["options"]["validation"]["headline"]))
+    # All are read before any is run: a fault in the last one is found now, not in an hour.
+    for study in [Study.load(path) for path in studies]:
+        with Bars() as listener:
+            finished = run_study(
+                study, workspace=workspace, progress=listener, until=until, workers=workers, engine=engine, scheduler=scheduler
+            )
+        out.print(f"Run {finished.id}: {finished.folder}")
+        tell_slices(finished)
+        if (finished.folder / "metrics.json").is_file():
+            out.print(score_table(finished.metrics(), finished.record["options"]["validation"]["headline"]))
 
 
 @app.command()
@@ -122,19 +137,22 @@ def export(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     out_file: Annotated[Path, typer.Option("--out", help="GeoTIFF to write.")],
     layer: Annotated[
-        str, typer.Option(help="fused (value, lower, upper, DI, LPD, AOA), members, or one learner's name.")
+        str, typer.Option(help="fused (value, lower, upper, DI, LPD, AOA), members, one learner's name, or change.")
     ] = "fused",
     clip: Annotated[Path | None, typer.Option(help="GeoJSON or GeoPackage with the area.")] = None,
     bbox: Annotated[tuple[float, float, float, float] | None, typer.Option(help="West, south, east, north in degrees.")] = None,
     weights: Annotated[str | None, typer.Option(help="Weights by hand, as random_forest=0.4,catboost=0.6.")] = None,
     scenario: Annotated[str | None, typer.Option(help="A saved scenario of the run; `scenarios` lists them.")] = None,
+    slice_name: Annotated[str, typer.Option("--slice", help="A time slice of the run; default: the main one.")] = "",
 ) -> None:
     """Write a layer of a run as GeoTIFF, whole or cut to an area: fused as computed, by a scenario or with own weights."""
     from alm_core.publishing.export import export_layer
     from alm_core.workspace import Run
 
     source, by_hand = Run.open(run_folder), parse_weights(weights)
-    result = export_layer(source, out_file, layer=layer, clip=clip, bbox=bbox, weights=by_hand, scenario=scenario)
+    result = export_layer(
+        source, out_file, layer=layer, clip=clip, bbox=bbox, weights=by_hand, scenario=scenario, slice=slice_name
+    )
     out.print(f"{out_file}: {result.valid_cells:,} cells with a value of {result.cells:,}")
 
 
@@ -213,6 +231,15 @@ def parse_weights(text: str | None) -> dict[str, float] | None:
                 f"--weights has {part.strip()!r}: expected name=number, as random_forest=0.4,catboost=0.6."
             ) from fault
     return weights
+
+
+def tell_slices(run: Any) -> None:
+    """Name the time slices of a run and where their maps lie; nothing where it has none or is not that far."""
+    from alm_core.mapping.slices import read_slices
+
+    found = read_slices(run.folder)
+    if found:
+        out.print(f"Slices: {', '.join(found.names)} in {run.folder / 'map' / 'slices'}; {found.main} is the map of the run.")
 
 
 def score_table(metrics: dict[str, Any], headline: str) -> Table:

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from alm_core.evaluation_options import ExtentOptions, ReferenceMapOptions
+from alm_core.option_section import Section
+from alm_core.time_slices import changes, layer_fault, section_faults, slices_fault
 
 GROUPS = ("terrain", "soil", "vegetation", "climate", "radar", "other")
 Group = Literal["terrain", "soil", "vegetation", "climate", "radar", "other"]
@@ -15,12 +19,6 @@ Resampling = Literal["nearest", "bilinear", "cubic", "average", "mode", "min", "
 LearnerName = str
 RASTER_NAMES = ("members", "fused", "uncertainty", "probability", "shap")
 """Files of every map, which a product can't be called."""
-
-
-class Section(BaseModel):
-    """A table of study.toml: no unknown keys, no changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
 class Target(Section):
@@ -32,6 +30,26 @@ class Target(Section):
     task: Literal["regression", "classification"] = "regression"
     minimum: float | None = Field(None, description="physical lower bound; predictions are cut to it")
     maximum: float | None = Field(None, description="physical upper bound")
+    transform: Literal["none", "log"] = Field("none", description="the members learn the value, or its logarithm")
+    censored: Literal["refuse", "bounds"] = Field(
+        "refuse",
+        description="table values such as <66 or >124: refused, or kept out of training and used as bounds to validate",
+    )
+
+
+class SliceOptions(Section):
+    """A span of years that gets a map of its own; both years belong to it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,63}$")
+    first_year: int = Field(ge=1500, le=2500)
+    last_year: int = Field(ge=1500, le=2500)
+
+    @model_validator(mode="after")
+    def ordered(self) -> SliceOptions:
+        """A slice ends after it begins."""
+        if self.last_year < self.first_year:
+            raise ValueError(f"first_year is {self.first_year} and last_year is {self.last_year}: they may be swapped")
+        return self
 
 
 class Bounds(Section):
@@ -125,7 +143,9 @@ class SiteOptions(Section):
     sentinels: tuple[float, ...] = (-9999.0, -999.99, -999.9, -999.0, -99.0, 9999.0)
     columns: Columns = Columns()
     conversion: ConversionOptions | None = None
-    repeats: Literal["refuse", "mean", "separate"] = Field("refuse", description="several dated rows of one site")
+    repeats: Literal["refuse", "mean", "separate", "slice_mean"] = Field(
+        "refuse", description="several dated rows of one site; slice_mean makes one row for each site and slice"
+    )
     groups: Literal["survey", "method", "none"] = "survey"
 
 
@@ -175,6 +195,9 @@ class CovariateOptions(Section):
     maximum: float | None = None
     use: bool = Field(True, description="false: only an input of derived layers, not offered to the learners")
     source: str = ""
+    band_of_slice: dict[str, int] = Field({}, description="slice: its band, of a file that holds all of them")
+    static: str = Field("", description="why a layer of climate or vegetation is the same in every slice")
+    period: tuple[int, int] | None = Field(None, description="first and last year of a mean over years")
 
 
 class DerivedOptions(Section):
@@ -182,10 +205,11 @@ class DerivedOptions(Section):
 
     name: str
     method: Literal[
-        "ndvi", "ndwi", "soil_moisture_change", "degree_days", "slope", "northness", "eastness", "aspect", "x", "y", "constant"
-    ]
+        "ndvi", "ndwi", "soil_moisture_change", "degree_days", "annual_degree_days", "n_factor", "frost_number", "ttop", "stefan",
+        "slope", "northness", "eastness", "aspect", "x", "y", "constant",
+    ]  # fmt: skip
     inputs: dict[str, str | list[str]] = Field({}, description="role: name of a covariate, or names of a time stack")
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field({})
     group: Group = "other"
     unit: str = ""
 
@@ -217,7 +241,7 @@ class LearnerOptions(Section):
 
     name: str
     kind: str | None = Field(None, description="registry name; default: `name`")
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field({})
 
 
 class TuningOptions(Section):
@@ -243,11 +267,41 @@ class ValidationOptions(Section):
     bootstrap: int = Field(500, ge=0)
 
 
+class ComparisonOptions(Section):
+    """Learners side by side on the same folds; off by default, because it takes many fits."""
+
+    enabled: bool = False
+    learners: tuple[LearnerOptions, ...] = Field((), description="default: those of the study and the four without trees")
+    schemes: tuple[Literal["random", "block", "knndm"], ...] = Field(("random", "knndm"), min_length=1)
+    folds: int = Field(10, ge=3)
+    repeats: int = Field(3, ge=1, description="of random and block folds")
+    deciding: Literal["random", "block", "knndm"] | None = Field(
+        None, description="scheme that names the learner whose covariates are ranked; default: the last of `schemes`"
+    )
+    combinations: int = Field(40, ge=0, description="most sets of covariates that are tried; 0: neither ranking nor test")
+
+    @field_validator("learners", mode="before")
+    @classmethod
+    def by_name(cls, value: Any) -> Any:
+        """A plain name stands for a learner with its defaults."""
+        return [{"name": entry} if isinstance(entry, str) else entry for entry in value] if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def complete(self) -> ComparisonOptions:
+        """Two learners or more with names of their own, and a deciding scheme that is compared."""
+        names = [learner.name for learner in self.learners]
+        if len(names) == 1 or len(set(names)) < len(names):
+            raise ValueError(f"learners are {', '.join(names)}: two or more are expected, each with a name of its own")
+        if self.deciding not in (None, *self.schemes):
+            raise ValueError(f"deciding is {self.deciding!r}: one of its schemes {', '.join(self.schemes)} is expected")
+        return self
+
+
 class FusionOptions(Section):
     """How the members become one value."""
 
     method: Literal["equal", "inverse_error", "least_squares", "bias_aware", "manual"] = "bias_aware"
-    weights: dict[str, float] = {}
+    weights: dict[str, float] = Field({})
     power: float = Field(2.0, gt=0, description="of inverse_error")
     gamma: float = Field(1.0, ge=0, description="how much bias counts against variance")
     bandwidth: float = Field(0.35, gt=0, description="of the kernel, in standard deviations of the fused value")
@@ -297,7 +351,8 @@ class MapOptions(Section):
         description="cells inside the mask that lack some covariates: no value, or predicted with missing values sent the way "
         "that each library sends them (counted, and never inside the area of applicability)",
     )
-    time: str = ""
+    time: str = Field("", description="of a study without slices; slices have their years")
+    main_slice: str = Field("", description="the slice that stands for the map where one is shown; default: the last")
     workers: int = Field(2, ge=1)
     publish_as: str = Field(
         "",
@@ -324,7 +379,9 @@ class StudyHead(Section):
     licence: str = ""
     seed: int = Field(42, ge=0)
     simulated: bool = False
-    truth: str | None = Field(None, description="simulated studies only: the raster that the sites were drawn from")
+    truth: str | None = Field(
+        None, description="simulated studies only: the raster that the sites were drawn from, with {slice} where there are slices"
+    )
 
 
 class StudyOptions(Section):
@@ -332,6 +389,7 @@ class StudyOptions(Section):
 
     study: StudyHead
     target: Target = Target()
+    slices: tuple[SliceOptions, ...] = ()
     grid: GridOptions
     sites: SiteOptions
     screening: ScreeningOptions = ScreeningOptions()
@@ -347,12 +405,15 @@ class StudyOptions(Section):
     )
     tuning: TuningOptions = TuningOptions()
     validation: ValidationOptions = ValidationOptions()
+    comparison: ComparisonOptions = ComparisonOptions()
     fusion: FusionOptions = FusionOptions()
     bias: BiasOptions = BiasOptions()
     uncertainty: UncertaintyOptions = UncertaintyOptions()
     applicability: ApplicabilityOptions = ApplicabilityOptions()
     kriging: KrigingOptions = KrigingOptions()
     map: MapOptions = MapOptions()
+    extent: ExtentOptions | None = None
+    reference_maps: tuple[ReferenceMapOptions, ...] = ()
 
     @field_validator("covariates")
     @classmethod
@@ -368,8 +429,31 @@ class StudyOptions(Section):
         for what, names in (
             ("covariates and derived layers", [layer.name for layer in (*self.covariates, *self.derived)]),
             ("learners", [learner.name for learner in self.learners]),
+            ("reference_maps", [one.name for one in self.reference_maps]),
         ):
             doubled = sorted({name for name in names if names.count(name) > 1})
             if doubled:
                 raise ValueError(f"{what} share the name {', '.join(doubled)}: each needs a name of its own")
         return self
+
+    @model_validator(mode="after")
+    def slices_fit(self) -> StudyOptions:
+        """Slices follow one another, and every layer says what it shows in each; all faults at once."""
+        names = [one.name for one in self.slices]
+        told = [slices_fault(self.slices)]
+        told += [f"covariate {layer.name}: {text}" for layer in self.covariates if (text := layer_fault(layer, names))]
+        told += section_faults(self, names)
+        told = [text for text in told if text]
+        if told:
+            raise ValueError("; ".join(told))
+        return self
+
+    @property
+    def main_slice(self) -> str:
+        """Name of the slice that stands for the map where one is shown; empty in a study without slices."""
+        return self.map.main_slice or (self.slices[-1].name if self.slices else "")
+
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """Names of the covariates with a raster or a band for each slice."""
+        return tuple(layer.name for layer in self.covariates if changes(layer))

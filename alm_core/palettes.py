@@ -24,9 +24,10 @@ PALETTES = (*SEQUENTIAL, *DIVERGING, *REVERSED)
 """Every name that `colours` knows; a name with _r runs the other way."""
 
 UNIT_PALETTES = {
-    "degc": "thermal",
+    "degc": "vik",
+    "c": "vik",
+    "degree_celsius": "vik",
     "k": "thermal",
-    "c": "thermal",
     "m3 m-3": "deep",
     "%": "deep",
     "cm": "lapaz_r",
@@ -96,6 +97,29 @@ def css_gradient(name: str, *, steps: int = 17, direction: str = "to right") -> 
 def is_diverging(name: str) -> bool:
     """True where the palette has a middle: its range should be even about the value that counts as none."""
     return name.removesuffix("_r") in DIVERGING
+
+
+def is_centred_unit(unit: str) -> bool:
+    """True of a quantity whose zero parts two kinds, such as frozen and thawed ground: its range is even about 0.
+
+    Examples
+    --------
+    >>> is_centred_unit("degC"), is_centred_unit("cm")
+    (True, False)
+    """
+    return is_diverging(unit_palette(unit))
+
+
+def centred_range(low: float, high: float) -> tuple[float, float]:
+    """The smallest range even about 0 that holds another, so that a diverging palette turns where the sign does.
+
+    Examples
+    --------
+    >>> centred_range(-12.5, 6.0)
+    (-12.5, 12.5)
+    """
+    largest = max(abs(low), abs(high)) or 1.0
+    return -largest, largest
 
 
 def category_colour(position: int) -> str:

@@ -23,7 +23,10 @@ from alm_core.workspace import HASHES, RECORD, FileHashes, Ledger, Run, hash_fil
 
 RESULT_NEUTRAL = {"map": {"workers", "block_size"}}
 """Options that change how long a run takes and nothing else; they are left out of every key."""
-COMPUTING = ("grid.py", "options.py", "study.py", "stages", "sites", "covariates", "trees", "learning", "mapping")
+COMPUTING = (
+    "grid.py", "options.py", "option_section.py", "evaluation_options.py", "study.py", "time_slices.py", "stages", "sites",
+    "covariates", "trees", "learning", "mapping",
+)  # fmt: skip
 """Parts of this package that a result depends on; the others only show it."""
 REPORTED_PACKAGES = (
     "numpy",
@@ -62,7 +65,7 @@ def run(
     progress : callable, optional
         Called with `alm_core.progress.Event`.
     until : str, optional
-        Name of the last stage to run: covariates, sites, selection, validation, models, map or report.
+        Name of the last stage to run: covariates, sites, selection, comparison, validation, models, map or report.
     workers : int, optional
         Threads, and worker processes where `engine` is dask; default: ``map.workers`` of the study. The result does not
         depend on it.
@@ -244,9 +247,13 @@ def neutral_options(study: Study) -> dict[str, Any]:
     for key in ("like", "mask"):
         values["grid"][key] = bool(values["grid"][key])
     for layer in values["covariates"]:
+        layer["changes"] = layer["name"] in study.options.changing
         layer.pop("path")
+    for published in values["reference_maps"]:
+        published.pop("path")
     values["study"]["truth"] = bool(values["study"]["truth"])
     values["seed"] = values["study"]["seed"]
+    values["main_slice"] = study.options.main_slice
     values["staging_margin"] = staging_margin(study.options)
     values["publish_as"] = values["map"].pop("publish_as")  # another name makes another link, not another map
     return values

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from alm_core.errors import MissingFileError, StudyError
-from alm_core.options import StudyOptions
+from alm_core.options import CovariateOptions, StudyOptions
+from alm_core.time_slices import PLACEHOLDER, changes, placed
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,30 @@ class Study:
         if options.grid.mask:
             files["mask"] = self.file(options.grid.mask)
         if options.study.truth:
-            files["truth"] = self.file(options.study.truth)
+            files |= self._of_slices("truth", options.study.truth)
+        files |= {f"published {one.name}": self.file(one.path) for one in options.reference_maps}
         for layer in options.covariates:
-            files[f"covariate {layer.name}"] = self.file(layer.path)
+            files |= self._of_slices(f"covariate {layer.name}", layer.path)
         return files
+
+    def layer_fields(self, layer: CovariateOptions) -> dict[str, Any]:
+        """A layer as plain values for `alm_core.covariates.layers.LayerSource`: absolute paths, and those of each slice.
+
+        The path of a layer that changes is that of the first slice.
+        """
+        fields = layer.model_dump(exclude={"band_of_slice", "static", "period"})
+        if not changes(layer):
+            return fields | {"path": self.file(layer.path)}
+        places = {one.name: placed(layer, one.name) for one in self.options.slices}
+        slices = {name: (self.file(path), band) for name, (path, band) in places.items()}
+        path, band = next(iter(slices.values()))
+        return fields | {"path": path, "band": band, "slices": slices}
+
+    def _of_slices(self, role: str, path: str) -> dict[str, Path]:
+        """A file by its role, or one for each slice where the path names the slice."""
+        if PLACEHOLDER not in path:
+            return {role: self.file(path)}
+        return {f"{role} {one.name}": self.file(path.replace(PLACEHOLDER, one.name)) for one in self.options.slices}
 
     @classmethod
     def load(cls, path: str | Path) -> Study:

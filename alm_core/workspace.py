@@ -210,6 +210,10 @@ class Run:
         """metrics.json."""
         return read_json(self.file("metrics.json"))
 
+    def comparison(self) -> dict[str, Any] | None:
+        """comparison.json: learners side by side, ranked covariates, combinations of them; None where [comparison] is off."""
+        return read_json(self.file("comparison.json")) if (self.folder / "comparison.json").is_file() else None
+
     @classmethod
     def open(cls, folder: str | Path) -> Run:
         """Open a run by its folder.

@@ -12,6 +12,7 @@ from pages.parts.frame import Page, learner_label, open_page, scheme_label
 from pages.parts.validation_choice import choose_item, choose_segment
 from pages.parts.validation_classes import classes_view
 from pages.parts.validation_distances import distances_view
+from pages.parts.validation_learners import learners_view
 from pages.parts.validation_pairs import pairs_view
 from pages.parts.validation_scores import scores_view
 from pages.parts.validation_spread import spread_view
@@ -43,6 +44,8 @@ def scheme_name(page: Page, name: str, headline: str) -> str:
 def choose_view(page: Page) -> str:
     """The part of the page that is shown: one at a time, so that a moved widget redraws little."""
     views = ["scores", "distances", "sites", "spread" if page.regression else "classes", "threshold"]
+    if page.run.comparison() is not None:
+        views.insert(1, "learners")
     names = {name: page.t(f"views.{name}") for name in views}
     return choose_segment(page.t("view"), views, key="view", names=names.get, label_visibility="collapsed")
 
@@ -51,6 +54,8 @@ def draw(page: Page, view: str, scheme: str, learner: str) -> None:
     """Draw the chosen part."""
     if view == "scores":
         scores_view(page, scheme, learner)
+    elif view == "learners":
+        learners_view(page, scheme)
     elif view == "distances":
         distances_view(page, scheme)
     elif view == "sites":

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import streamlit as st
 
+from alm_core.serving.view_bounds import data_bounds
 from pages.parts.frame import ROOT, Page, open_page
 from pages.parts.leaflet import base_map, show_map
 from pages.parts.map_additions import additions_panel
 from pages.parts.map_area import area_panel, area_state, take_drawing
 from pages.parts.map_layers import choose_view, map_state
 from pages.parts.map_place import place_answer, place_from_address, place_panel, place_state, set_place, warm_up
+from pages.parts.numbers import number
 
 PANEL, MAP, SEEN = "map-panel", "map-events", "map-events-seen"
 HEIGHT = 640
+POLAR_LATITUDE, NEAR_POLE = 70.0, 80
 
 
 def take_event() -> None:
@@ -35,12 +39,13 @@ def take_event() -> None:
 def map_and_panels(page: Page) -> None:
     """Everything that moves together: a fragment, so that the rest of the page stays as it is."""
     view = choose_view(page)
-    answer = place_answer(page, view.left.scenario)
+    answer = place_answer(page, view.left.scenario, view.slice)
     state = map_state(page, view, place=place_state(page, answer), area=area_state())
     with st.container(key="map-row"):
         left, right = st.columns([2, 1])
     with left:
         show_map(base_map(page, page.run), key=MAP, state=state, height=HEIGHT, on_change=take_event)
+        polar_note(page)
     # Set here and not as a default: a click on the map chooses a panel too.
     st.session_state.setdefault(PANEL, "place")
     with right:
@@ -60,6 +65,16 @@ def map_and_panels(page: Page) -> None:
                 area_panel(page, view)
             else:
                 additions_panel(page, view.left)
+
+
+def polar_note(page: Page) -> None:
+    """What a web map does to land near the pole, where the map has some."""
+    _, south, _, north = data_bounds(page.run)
+    if north < POLAR_LATITUDE or south < 0:
+        return
+    stretch = (math.cos(math.radians(south)) / math.cos(math.radians(NEAR_POLE))) ** 2
+    crs = page.options.grid.crs or page.t("own_crs")
+    st.caption(page.t("polar", south=round(south), north=NEAR_POLE, stretch=number(stretch, 2), crs=crs))
 
 
 page = open_page("map", needs=("map/fused.tif", "map/members.tif"))

@@ -9,10 +9,12 @@ from pages.parts.frame import open_page
 from pages.parts.report_citation import citation_view
 from pages.parts.report_files import card_view, catalogue_view, files_view
 from pages.parts.report_provenance import provenance_view
+from pages.parts.report_time import has_time, time_view
 from pages.parts.validation_choice import choose_segment
 
 VIEWS = {
     "card": card_view,
+    "time": time_view,
     "citation": citation_view,
     "provenance": provenance_view,
     "catalogue": catalogue_view,
@@ -21,7 +23,8 @@ VIEWS = {
 
 page = open_page("report")
 try:
-    names = {name: page.t(f"views.{name}") for name in VIEWS}
-    VIEWS[choose_segment(page.t("view"), list(VIEWS), key="report_view", names=names.get, label_visibility="collapsed")](page)
+    views = [name for name in VIEWS if name != "time" or has_time(page)]
+    names = {name: page.t(f"views.{name}") for name in views}
+    VIEWS[choose_segment(page.t("view"), views, key="report_view", names=names.get, label_visibility="collapsed")](page)
 except AlmError as fault:
     st.error(str(fault))

@@ -331,7 +331,7 @@ def test_every_stage_names_sections_that_exist():
     """A misspelt section would leave a stage unchanged when its options change."""
     from alm_core.options import StudyOptions
 
-    known = {*StudyOptions.model_fields, "seed", "staging_margin", "publish_as"}
+    known = {*StudyOptions.model_fields, "seed", "staging_margin", "publish_as", "main_slice"}
     for stage in STAGES:
         assert set(stage.sections) <= known, stage.name
 

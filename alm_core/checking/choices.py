@@ -119,7 +119,7 @@ def _layers(study: Study) -> list[Fault]:
     faults = []
     for layer in study.options.covariates:
         try:
-            LayerSource(**{**layer.model_dump(), "path": study.file(layer.path)})
+            LayerSource(**study.layer_fields(layer))
         except AlmError as fault:
             faults.append(Fault("covariate_option", f"covariate {layer.name}", str(fault)))
     derived: list[DerivedSource] = []

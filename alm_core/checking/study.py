@@ -194,7 +194,7 @@ def _covariates(study: Study, grid: Grid | None, places: Places | None) -> list[
         if not path.is_file():
             continue
         try:
-            layer = LayerSource(**{**options.model_dump(), "path": path})
+            layer = LayerSource(**study.layer_fields(options))
         except AlmError:
             continue  # named by check_choices
         found = check_layer(layer, grid)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from alm_core.covariates import backscatter, climate, spectral, terrain
+from alm_core.covariates import backscatter, climate, cold_recipes, spectral, terrain
 from alm_core.covariates.layers import DerivedSource
 from alm_core.errors import StudyError
 from alm_core.grid import Block, Grid
@@ -133,6 +133,34 @@ RECIPES: dict[str, Recipe] = {
     ),
     "degree_days": Recipe(
         single=(), stacks=("temperature",), options=("kind", "method", "unit"), unit="degree_Celsius day", compute=_degree_days
+    ),
+    "annual_degree_days": Recipe(
+        single=("mean", "range"),
+        options=("kind", "range_of", "unit"),
+        unit="degree_Celsius day",
+        compute=cold_recipes.annual_degree_days,
+    ),
+    "n_factor": Recipe(single=("surface", "air"), unit="1", compute=cold_recipes.n_factor),
+    "frost_number": Recipe(
+        single=("freezing", "thawing"),
+        optional=("soil_factor",),
+        options=("soil_factor",),
+        unit="1",
+        compute=cold_recipes.frost_number,
+    ),
+    "ttop": Recipe(
+        single=("freezing", "thawing"),
+        optional=cold_recipes.TTOP_FACTORS,
+        options=(*cold_recipes.TTOP_FACTORS, "year_days"),
+        unit="degree_Celsius",
+        compute=cold_recipes.ttop,
+    ),
+    "stefan": Recipe(
+        single=("thawing",),
+        optional=cold_recipes.STEFAN_FACTORS,
+        options=cold_recipes.STEFAN_FACTORS,
+        unit="m",
+        compute=cold_recipes.stefan,
     ),
     "x": Recipe(single=(), compute=_x),
     "y": Recipe(single=(), compute=_y),

@@ -77,6 +77,48 @@ def extract(
         return pd.DataFrame(values, columns=list(reader.names))
 
 
+def extract_slices(
+    stack: Stack,
+    x: np.ndarray,
+    y: np.ndarray,
+    slices: Sequence[str],
+    *,
+    method: str = "bilinear",
+    window_cells: int = 3,
+    names: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Values of the staged layers at points, each in its own time slice.
+
+    Parameters
+    ----------
+    stack : Stack
+        With or without slices.
+    slices : sequence of str
+        Slice of each point; layers that change are NaN where it is none of the stack's.
+    x, y, method, window_cells, names
+        See `extract`.
+
+    Returns
+    -------
+    DataFrame
+        As `extract` gives it.
+    """
+    wanted = list(stack.names if names is None else names)
+    stay = [name for name in wanted if name not in stack.changing]
+    options = {"method": method, "window_cells": window_cells}
+    values = extract(stack, x, y, names=stay, **options)
+    changing = [name for name in wanted if name in stack.changing]
+    if changing:
+        x, y, slices = np.atleast_1d(x), np.atleast_1d(y), np.asarray(slices, object)
+        found = pd.DataFrame(np.nan, index=values.index, columns=changing, dtype=np.float32)
+        for time in stack.slices:
+            rows = np.flatnonzero(slices == time)
+            if rows.size:
+                found.iloc[rows] = extract(stack.at(time), x[rows], y[rows], names=changing, **options).to_numpy()
+        values = pd.concat([values, found], axis=1)
+    return values[wanted]
+
+
 def _by_tile(row: np.ndarray, column: np.ndarray, inside: np.ndarray) -> list[np.ndarray]:
     """Indices of the sites inside the grid, one array for each tile that holds any."""
     tiles = np.stack([row[inside] // TILE_CELLS, column[inside] // TILE_CELLS], axis=1).astype(np.int64)

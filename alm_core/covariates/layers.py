@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f]|^\.|^\s*$')
 @dataclass(frozen=True)
 class LayerSource:
     """One raster layer of a study; the fields are those of `[[covariates]]` in study.toml, with `path` absolute.
+
+    `slices` gives the file and the band of each time slice where the layer changes with time; `path` is then one of them.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class LayerSource:
     maximum: float | None = None
     use: bool = True
     source: str = ""
+    slices: Mapping[str, tuple[str | Path, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -72,6 +75,13 @@ class LayerSource:
     def method(self) -> str:
         """The resampling that is used: the one given, else bilinear, and nearest for categories."""
         return self.resampling or ("nearest" if self.kind == "categorical" else "bilinear")
+
+    def at(self, name: str) -> LayerSource:
+        """The layer in one time slice; the layer itself where it does not change."""
+        if not self.slices:
+            return self
+        path, band = self.slices[name]
+        return replace(self, path=path, band=band, slices={})
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,16 @@ from alm_core.covariates.derived import RECIPES, derived_faults
 from alm_core.covariates.layers import DerivedSource, LayerSource
 from alm_core.covariates.raster import MAXIMUM_CELLS, open_raster, read_window
 from alm_core.covariates.staged_facts import WHAT_TO_DO, Digest, StagedFile, file_faults, header_fault, resized, staged_files
-from alm_core.covariates.staging import Progress, StagingJob, stage_all, stage_mask, staged_faults
-from alm_core.errors import GridError, StudyError, WorkspaceError
+from alm_core.covariates.staging import (
+    Progress,
+    StagingJob,
+    changing_layers,
+    file_key,
+    stage_all,
+    stage_mask,
+    staged_faults,
+)
+from alm_core.errors import AlmError, GridError, RasterError, StudyError, WorkspaceError
 from alm_core.grid import Block, Grid
 from alm_core.workspace import hash_file
 
@@ -52,7 +60,16 @@ class Stack:
     inputs : tuple of str
         Layers that were staged only to compute others.
     files : dict
-        Facts of every staged file by the name of its layer, and of ``"mask"``.
+        Facts of every staged file by its path in the folder without suffix (`alm_core.covariates.staging.file_key`): the name of
+        its layer, and for a layer that changes with time ``slices/<slice>/<name>``; and of ``"mask"``.
+    slices : tuple of str
+        Time slices in their order; empty in a study without.
+    changing : tuple of str
+        Names of the layers with a file for each slice.
+    time : str
+        The slice that is looked at: an opened stack shows the main one, `at` gives another. Empty without slices.
+    reports : dict
+        As `report`, by slice and layer, of the layers that change.
     """
 
     folder: Path
@@ -64,6 +81,10 @@ class Stack:
     report: dict[str, dict[str, Any]]
     inputs: tuple[str, ...] = ()
     files: dict[str, StagedFile] = field(default_factory=dict)
+    slices: tuple[str, ...] = ()
+    changing: tuple[str, ...] = ()
+    time: str = ""
+    reports: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: str | Path) -> Stack:
@@ -88,10 +109,11 @@ class Stack:
             stack = cls._from_dict(folder, values)
         except (KeyError, TypeError) as fault:
             raise WorkspaceError(f"{STACK_FILE} is damaged ({fault!r}). Stage the covariates again.") from fault
-        gone = [name for name in (*stack.names, *stack.inputs, "mask") if not stack.file(name).is_file()]
+        paths = stack.all_paths
+        gone = [name for name, path in paths.items() if not path.is_file()]
         if gone:
             raise WorkspaceError(f"{folder.name} lacks the staged file(s) of {', '.join(gone)}. Stage the covariates again.")
-        changed = resized(stack.paths, stack.files)
+        changed = resized(paths, stack.files)
         if changed:
             raise WorkspaceError(
                 f"The staged file(s) of {', '.join(changed)} in {folder.name} have another size than when they were staged: they "
@@ -111,12 +133,44 @@ class Stack:
             values["report"],
             tuple(values["inputs"]),
             {name: StagedFile.from_dict(facts) for name, facts in values["files"].items()},
+            tuple(values.get("slices", ())),
+            tuple(values.get("changing", ())),
+            values.get("time", ""),
+            values.get("reports", {}),
         )
+
+    def at(self, time: str) -> Stack:
+        """The stack in another time slice: the same names, grid and mask, and the files of that slice.
+
+        Raises
+        ------
+        StudyError
+            There is no such slice.
+        """
+        if time not in self.slices:
+            raise StudyError(
+                f"The staged covariates have no slice {time!r}. Their slices are {', '.join(self.slices) or 'none'}."
+            )
+        return replace(self, time=time, report=self.report | self.reports.get(time, {}))
 
     @property
     def paths(self) -> dict[str, Path]:
-        """The file of every staged layer by its name, and of ``"mask"``."""
+        """The file of every staged layer by its name, and of ``"mask"``; of the slice that is looked at."""
         return {name: self.file(name) for name in (*self.kinds, "mask")}
+
+    @property
+    def all_paths(self) -> dict[str, Path]:
+        """The files of all slices, by their keys in `files`."""
+        found = [self] if not self.slices else [self.at(time) for time in self.slices]
+        return {part.key(name): path for part in found for name, path in part.paths.items()}
+
+    def key(self, name: str) -> str:
+        """The key in `files` of a layer, or of ``"mask"``, in the slice that is looked at."""
+        return file_key(name, self.time if name in self.changing else "")
+
+    def facts(self, name: str) -> StagedFile | None:
+        """Facts of the file of a layer, or of ``"mask"``; None where stack.json knows none."""
+        return self.files.get(self.key(name))
 
     def check(self, names: Sequence[str] | None = None, *, digest: Digest = hash_file) -> None:
         """Refuse a stack of which a file is not what was staged; once before a map, not for every block.
@@ -138,11 +192,12 @@ class Stack:
         """
         wanted = {*(self.kinds if names is None else names), "mask"}
         chosen = {name: path for name, path in self.paths.items() if name in wanted}
-        raise_together(file_faults(chosen, self.files, self.grid, digest=digest))
+        known = {name: facts for name in chosen if (facts := self.facts(name)) is not None}
+        raise_together(file_faults(chosen, known, self.grid, digest=digest))
 
     def file(self, name: str) -> Path:
-        """The file of a layer, or of ``"mask"``."""
-        return self.folder / f"{name}.tif"
+        """The file of a layer, or of ``"mask"``, in the slice that is looked at."""
+        return self.folder / f"{self.key(name)}.tif"
 
     def reader(self, names: Sequence[str] | None = None) -> StackReader:
         """A reader of blocks, for use in a ``with`` statement; by default of all `names`, in their order.
@@ -166,6 +221,8 @@ class Stack:
             "units": self.units,
             "report": self.report,
             "files": {name: facts.to_dict() for name, facts in self.files.items()},
+            **({"slices": list(self.slices), "changing": list(self.changing), "time": self.time} if self.slices else {}),
+            **({"reports": self.reports} if self.slices else {}),
         }
 
 
@@ -224,7 +281,7 @@ class StackReader:
             handles = self._local.handles = {}
         if name not in handles:
             dataset = open_raster(self.stack.file(name))
-            fault = header_fault(dataset, name, self.stack.files[name], self.stack.grid)
+            fault = header_fault(dataset, name, self.stack.files[self.stack.key(name)], self.stack.grid)
             if fault is not None:
                 dataset.close()
                 raise fault
@@ -249,6 +306,8 @@ def stage(
     maximum_cells: int = MAXIMUM_CELLS,
     margin_cells: int | None = None,
     check: bool = True,
+    slices: Sequence[str] = (),
+    main_slice: str = "",
 ) -> Stack:
     """Bring all layers onto the study grid, compute the derived ones, and write them as tiled GeoTIFFs.
 
@@ -279,6 +338,11 @@ def stage(
         where nothing outside the mask is ever asked for: sites there would have no covariates.
     check : bool
         Look for faults first (`alm_core.covariates.checks.layer_faults`). Leave out only where that was just done.
+    slices : sequence of str
+        Time slices. Layers that have a raster for each (`LayerSource.slices`), and all that is computed from them, are staged
+        once for each slice, all others once.
+    main_slice : str
+        The slice that an opened stack shows; default: the last.
 
     Returns
     -------
@@ -299,14 +363,18 @@ def stage(
     _check_names(layers, derived)
     raise_together(derived_faults(derived, [layer.name for layer in layers]))
     if check:
-        check_layers(layers, grid, maximum_cells=maximum_cells)
+        check_layers(_of_all_slices(layers, slices), grid, maximum_cells=maximum_cells)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for place in (folder, *(folder / "slices" / time for time in slices)):
+            place.mkdir(parents=True, exist_ok=True)
         (folder / STACK_FILE).unlink(missing_ok=True)
     except OSError as fault:
         raise WorkspaceError(f"The folder {folder} can't be written to ({fault}). Choose another or free it.") from fault
+    changing = changing_layers(layers, derived)
+    rasters = 1 + sum(len(slices) if source.name in changing else 1 for source in (*layers, *derived))
     blocks = -(-grid.shape[0] // block_size) * -(-grid.shape[1] // block_size)
-    job = StagingJob(grid, folder, block_size, maximum_cells, progress, blocks * (1 + len(layers) + len(derived)), margin_cells)
+    job = StagingJob(grid, folder, block_size, maximum_cells, progress, blocks * rasters, margin_cells)
+    job.slices, job.changing = tuple(slices), changing
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         mask_report = stage_mask(job, mask_path, mask_values, mask_crs)
         reports = stage_all(job, layers, derived, workers=workers)
@@ -314,6 +382,11 @@ def stage(
     constant = [source.name for source in derived if source.method == "constant"]
     raise_together(staged_faults(reports, [*inputs, *constant]))
     every = (*layers, *derived)
+    main = (main_slice or slices[-1]) if slices else ""
+    by_slice = {
+        time: {source.name: reports[file_key(source.name, time)] for source in every if source.name in changing}
+        for time in slices
+    }
     stack = Stack(
         folder,
         grid,
@@ -321,12 +394,48 @@ def stage(
         {source.name: source.group for source in every},
         {source.name: getattr(source, "kind", "continuous") for source in every},
         {source.name: source.unit or _default_unit(source) for source in every},
-        {"mask": mask_report, **{source.name: reports[source.name] for source in every}},
+        {"mask": mask_report}
+        | {source.name: reports[file_key(source.name, main if source.name in changing else "")] for source in every},
         inputs,
+        {},
+        tuple(slices),
+        tuple(source.name for source in every if source.name in changing),
+        main,
+        by_slice,
     )
-    stack = replace(stack, files=staged_files(stack.paths, workers=workers))
+    stack = replace(stack, files=staged_files(stack.all_paths, workers=workers))
+    _check_slices_differ(stack, layers)
     _write_json(folder / STACK_FILE, stack.to_dict())
     return stack
+
+
+def _of_all_slices(layers: Sequence[LayerSource], slices: Sequence[str]) -> list[LayerSource]:
+    """Every raster that is staged, as a layer of its own that says which slice it is."""
+    found: list[LayerSource] = []
+    for layer in layers:
+        found += [replace(layer.at(time), name=f"{layer.name} {time}") for time in slices] if layer.slices else [layer]
+    return found
+
+
+def _check_slices_differ(stack: Stack, layers: Sequence[LayerSource]) -> None:
+    """Refuse a layer that holds the same numbers in two slices: a climatology in all but name."""
+    faults: list[AlmError] = []
+    for layer in layers:
+        if not layer.slices:
+            continue
+        first: dict[str, str] = {}
+        for time in stack.slices:
+            digest = stack.files[file_key(layer.name, time)].sha256
+            if digest in first:
+                faults.append(
+                    RasterError(
+                        f"Covariate {layer.name} has the same numbers in every cell of the slices {first[digest]} and {time}: a "
+                        "climatology can't show how slices differ. Give each slice its own raster, or give one raster for all "
+                        "and say in `static` why it does not change."
+                    )
+                )
+            first.setdefault(digest, time)
+    raise_together(faults)
 
 
 def _default_unit(source: LayerSource | DerivedSource) -> str:

@@ -78,7 +78,7 @@ class StagingJob:
     grid : Grid
         The study grid.
     folder : Path
-        Where the files go.
+        Where the files go; those of a layer that changes with time into ``slices/<slice>`` of it.
     block_size : int
         Cells of a block, which is also the tile of the files.
     maximum_cells : int
@@ -91,6 +91,10 @@ class StagingJob:
         Blocks further than this many cells from the mask are left empty; None: every block is filled.
     left_out : frozenset of str
         Names of those blocks; known once the mask is staged.
+    slices : tuple of str
+        Time slices; none where nothing changes with time.
+    changing : frozenset of str
+        Names of the layers with a file for each slice.
     """
 
     grid: Grid
@@ -101,6 +105,8 @@ class StagingJob:
     total: int = 0
     margin_cells: int | None = None
     left_out: frozenset[str] = frozenset()
+    slices: tuple[str, ...] = ()
+    changing: frozenset[str] = frozenset()
     done: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -117,9 +123,33 @@ class StagingJob:
                 if self.progress is not None:
                     self.progress(self.done, self.total, message)
 
-    def file(self, name: str) -> Path:
-        """Path of a staged layer."""
-        return self.folder / f"{name}.tif"
+    def file(self, name: str, time: str = "") -> Path:
+        """Path of a staged layer, in the time slice `time` where it changes."""
+        return self.folder / f"{file_key(name, time if name in self.changing else '')}.tif"
+
+    def times(self, name: str) -> tuple[str, ...]:
+        """The slices for which a layer is staged; one without a name for a layer that does not change."""
+        return self.slices if name in self.changing else ("",)
+
+
+def file_key(name: str, time: str) -> str:
+    """Path of a staged file from the folder of the stack, without its suffix; `time` is empty for a layer that stays.
+
+    Examples
+    --------
+    >>> file_key("clay", ""), file_key("thawing_index", "1980-1984")
+    ('clay', 'slices/1980-1984/thawing_index')
+    """
+    return f"slices/{time}/{name}" if time else name
+
+
+def changing_layers(layers: Sequence[LayerSource], derived: Sequence[DerivedSource]) -> frozenset[str]:
+    """Names of the layers that change with time: those with a raster for each slice and all that is computed from them."""
+    found = {layer.name for layer in layers if layer.slices}
+    for source in in_order(derived, tuple(layer.name for layer in layers)):
+        if found & set(source.input_names):
+            found.add(source.name)
+    return frozenset(found)
 
 
 @contextlib.contextmanager
@@ -232,16 +262,17 @@ def _far_from_mask(job: StagingJob) -> frozenset[str]:
         return frozenset(block.name for block in blocks if not read_window(mask, 1, block.padded.window).any())
 
 
-def stage_layer(job: StagingJob, layer: LayerSource) -> dict[str, Any]:
-    """Write one raster layer onto the grid and tell what was done to it."""
+def stage_layer(job: StagingJob, layer: LayerSource, time: str = "") -> dict[str, Any]:
+    """Write one raster layer onto the grid, in a time slice where it changes, and tell what was done to it."""
     counts = CellCounts()
+    layer = layer.at(time)
     tags = {"name": layer.name, "group": layer.group, "kind": layer.kind, "units": layer.unit, "source": layer.source}
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(LayerReader(layer, maximum_cells=job.maximum_cells))
         aligner = Aligner(reader, job.grid, layer.method)
         mask = stack.enter_context(open_raster(job.folder / MASK_FILE))
-        raster = stack.enter_context(new_raster(job, job.file(layer.name), dtype="float32", tags=tags))
-        for block in job.blocks(layer.name):
+        raster = stack.enter_context(new_raster(job, job.file(layer.name, time), dtype="float32", tags=tags))
+        for block in job.blocks(f"{layer.name} {time}".rstrip()):
             aligned = aligner.block(block)
             counts.add(aligned.values, read_window(mask, 1, block.window) == 1, aligned.out_of_range, None)
             _write_values(raster, aligned.values, block)
@@ -259,8 +290,11 @@ def stage_layer(job: StagingJob, layer: LayerSource) -> dict[str, Any]:
         }
 
 
-def stage_derived(job: StagingJob, source: DerivedSource) -> dict[str, Any]:
-    """Compute one derived layer from staged ones, block by block, and tell what it holds."""
+def stage_derived(job: StagingJob, source: DerivedSource, time: str = "") -> dict[str, Any]:
+    """Compute one derived layer from staged ones, block by block, and tell what it holds.
+
+    In a time slice it is computed from the layers of that slice, and from those that do not change.
+    """
     counts = CellCounts()
     recipe = RECIPES[source.method]
     tags = {
@@ -272,10 +306,10 @@ def stage_derived(job: StagingJob, source: DerivedSource) -> dict[str, Any]:
     }
     names = tuple(dict.fromkeys(source.input_names))
     with contextlib.ExitStack() as stack:
-        inputs = {name: stack.enter_context(open_raster(job.file(name))) for name in names}
+        inputs = {name: stack.enter_context(open_raster(job.file(name, time))) for name in names}
         mask = stack.enter_context(open_raster(job.folder / MASK_FILE))
-        raster = stack.enter_context(new_raster(job, job.file(source.name), dtype="float32", tags=tags))
-        for block in job.blocks(source.name):
+        raster = stack.enter_context(new_raster(job, job.file(source.name, time), dtype="float32", tags=tags))
+        for block in job.blocks(f"{source.name} {time}".rstrip()):
             known = {name: _with_halo(dataset, block, recipe.halo) for name, dataset in inputs.items()}
             values = compute_block(source, block, job.grid, lambda name, _, known=known: known[name])
             rows, columns = (slice(recipe.halo, recipe.halo + length) for length in block.shape)
@@ -321,7 +355,7 @@ def stage_all(
     Returns
     -------
     dict
-        Layer name to report.
+        File of the layer (`file_key`) to report: one for a layer that stays, one for each slice for a layer that changes.
     """
     reports: dict[str, dict[str, Any]] = {}
     waves: list[list[LayerSource | DerivedSource]] = [list(layers)]
@@ -332,19 +366,20 @@ def stage_all(
             waves.append([])
         waves[-1].append(source)
     for wave in waves:
-        for source, report in zip(wave, _run(job, wave, workers), strict=True):
-            reports[source.name] = report
+        tasks = [(source, time) for source in wave for time in job.times(source.name)]
+        for (source, time), report in zip(tasks, _run(job, tasks, workers), strict=True):
+            reports[file_key(source.name, time)] = report
     return reports
 
 
-def _run(job: StagingJob, wave: Sequence[LayerSource | DerivedSource], workers: int) -> list[dict[str, Any]]:
-    def stage_one(source: LayerSource | DerivedSource) -> dict[str, Any]:
-        return stage_layer(job, source) if isinstance(source, LayerSource) else stage_derived(job, source)
+def _run(job: StagingJob, tasks: Sequence[tuple[LayerSource | DerivedSource, str]], workers: int) -> list[dict[str, Any]]:
+    def stage_one(source: LayerSource | DerivedSource, time: str) -> dict[str, Any]:
+        return stage_layer(job, source, time) if isinstance(source, LayerSource) else stage_derived(job, source, time)
 
     if workers == 1:
-        return [stage_one(source) for source in wave]
+        return [stage_one(*task) for task in tasks]
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(stage_one, source) for source in wave]
+        futures = [pool.submit(stage_one, *task) for task in tasks]
         try:
             return [future.result() for future in futures]
         except BaseException:

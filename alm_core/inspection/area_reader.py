@@ -11,6 +11,7 @@ import numpy as np
 
 from alm_core.errors import StudyError
 from alm_core.grid import Grid
+from alm_core.inspection.slices import slice_file
 from alm_core.inspection.water import Thickness, check_water, thickness_file
 from alm_core.mapping.area_cells import AreaBlock
 from alm_core.mapping.cog import open_raster
@@ -69,7 +70,13 @@ class AreaReader:
 
 
 def open_reader(
-    run: Run, layer: str, scenario: str | None, thickness: Thickness | None, opened: contextlib.ExitStack
+    run: Run,
+    layer: str,
+    scenario: str | None,
+    thickness: Thickness | None,
+    opened: contextlib.ExitStack,
+    *,
+    slice: str | None = None,
 ) -> AreaReader:
     """Open a layer of a run, and what belongs to it; everything is closed with `opened`.
 
@@ -78,22 +85,22 @@ def open_reader(
     LayerError, StudyError, DomainError
         Unknown layer or scenario; a scenario for what does not depend on it; a thickness that gives no water.
     """
-    from alm_core.serving.catalogue import find_layer
+    from alm_core.serving.catalogue import AT, find_layer
 
-    found = find_layer(run, layer)
+    found = find_layer(run, layer if slice is None else f"{layer}{AT}{slice}")
     scenario = scenario or OWN
     if scenario != OWN and layer != "fused":
         raise StudyError(f"The layer {layer!r} does not depend on a scenario: leave the scenario out, or ask for fused.")
     dataset = opened.enter_context(open_raster(found.file))
     bands, fused = {"value": (dataset, found.band)}, None
     if found.group in ("value", "uncertainty", "trust", "members"):
-        trust = opened.enter_context(open_raster(run.file("map/uncertainty.tif")))
+        trust = opened.enter_context(open_raster(slice_file(run, "uncertainty.tif", slice)))
         names = {name: (trust, number) for number, name in enumerate(trust.descriptions, start=1)}
         bands |= {name: names[name] for name in ("lower", "upper", "inside") if name in names}
     if scenario != OWN:
         from alm_core.scenarios.scenario import load_scenario, scenario_fusion
 
-        members = opened.enter_context(open_raster(run.file("map/members.tif")))
+        members = opened.enter_context(open_raster(slice_file(run, "members.tif", slice)))
         fused = FusedWindows(members, scenario_fusion(run, load_scenario(run, scenario)))
     metres = None
     if thickness is not None:

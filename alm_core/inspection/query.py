@@ -19,6 +19,7 @@ from rasterio.windows import Window
 from alm_core.covariates.stack import Stack
 from alm_core.errors import DomainError
 from alm_core.grid import EARTH, Grid
+from alm_core.inspection.slices import slice_file, stack_of
 from alm_core.learning.applicability import Applicability
 from alm_core.mapping.area import LONLAT
 from alm_core.mapping.cog import open_raster
@@ -105,7 +106,8 @@ class PixelAnswer:
     analogues : DataFrame
         The nearest training sites in covariate space: ``site_id``, ``distance`` (as the dissimilarity index), ``distance_km``,
         ``observed``, ``predicted`` (out of fold, by the scheme that answers for the map), ``longitude``, ``latitude``.
-    unit, scenario : str
+    unit, scenario, slice : str
+        `slice` is empty for the map of the run itself.
     label : str or None
         Name of the class.
     probabilities : dict
@@ -131,6 +133,7 @@ class PixelAnswer:
     analogues: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ANALOGUE_COLUMNS)))
     unit: str = ""
     scenario: str = OWN
+    slice: str = ""
     label: str | None = None
     probabilities: dict[str, float] = field(default_factory=dict)
     note: str = ""
@@ -151,7 +154,14 @@ class PixelAnswer:
 
 
 def ask(
-    run: Run, longitude: float, latitude: float, *, scenario: str | None = None, explain: bool = True, analogues: int = 5
+    run: Run,
+    longitude: float,
+    latitude: float,
+    *,
+    scenario: str | None = None,
+    slice: str | None = None,
+    explain: bool = True,
+    analogues: int = 5,
 ) -> PixelAnswer:
     """Ask a finished map about one place.
 
@@ -162,6 +172,8 @@ def ask(
         Degrees, WGS84; a longitude may be given beyond 180 degrees, as a map that was dragged around the earth does.
     scenario : str, optional
         Name of a saved scenario; by default the study's own fusion, whose value is the pixel of map/fused.tif exactly.
+    slice : str, optional
+        Name of a slice of time; by default the main one.
     explain : bool
         Explain the value; the models are read at the first call, then kept.
     analogues : int
@@ -177,35 +189,42 @@ def ask(
     DomainError
         Coordinates that are no longitude and latitude.
     StudyError
-        No scenario has this name.
+        No scenario or no slice has this name.
     MissingFileError
         The run has no map yet.
     """
-    longitude, latitude = _checked(longitude, latitude)
-    with open_raster(run.file("map/fused.tif")) as dataset:
+    longitude, latitude = checked_place(longitude, latitude)
+    with open_raster(slice_file(run, "fused.tif", slice)) as dataset:
         grid = Grid.from_dataset(dataset)
     facts = _facts(run)
-    where = {"longitude": longitude, "latitude": latitude, "unit": facts["unit"], "scenario": scenario or OWN}
-    place = _find(grid, longitude, latitude)
+    where = {
+        "longitude": longitude,
+        "latitude": latitude,
+        "unit": facts["unit"],
+        "scenario": scenario or OWN,
+        "slice": slice or "",
+    }
+    place = find_cell(grid, longitude, latitude)
     if place is None:
         return PixelAnswer(**where, state=OUTSIDE, note=NOTES[OUTSIDE])
     row, column = place
     window = Window(column, row, 1, 1)
     center_longitude, center_latitude = to_lonlat(grid, grid.x[column : column + 1], grid.y[row : row + 1])
     where["cell"] = Cell(row, column, float(center_longitude[0]), float(center_latitude[0]))
-    covariates = _covariates(run, window, facts["features"])
-    fused = read_bands(run.file("map/fused.tif"), window)
+    covariates = _covariates(run, window, facts["features"], slice)
+    fused = read_bands(slice_file(run, "fused.tif", slice), window)
     if not math.isfinite(next(iter(fused.values()))):
         state = MISSING if _in_mask(run, window) else MASKED
         return PixelAnswer(**where, state=state, covariates=covariates, note=NOTES[state])
-    answer = where | {"state": MAPPED, "covariates": covariates, "members": read_bands(run.file("map/members.tif"), window)}
-    answer |= _trust(run, window, facts)
+    members = read_bands(slice_file(run, "members.tif", slice), window)
+    answer = where | {"state": MAPPED, "covariates": covariates, "members": members}
+    answer |= _trust(run, window, facts, slice)
     notes = []
     if facts["classes"] is not None:
-        answer |= _class_answer(run, window, facts, next(iter(fused.values())))
+        answer |= _class_answer(run, window, facts, next(iter(fused.values())), slice)
         notes.append("The classes of this map are not explained here." if explain else "")
     else:
-        answer |= _value_answer(run, window, scenario, next(iter(fused.values())))
+        answer |= _value_answer(run, window, scenario, next(iter(fused.values())), slice)
         if explain:
             answer["explanation"], note = _explain(run, scenario, answer, facts)
             notes.append(note)
@@ -227,7 +246,14 @@ def read_bands(path: Path, window: Window) -> dict[str, float]:
 # ---- place --------------------------------------------------------------------------------------------------------------
 
 
-def _checked(longitude: float, latitude: float) -> tuple[float, float]:
+def checked_place(longitude: float, latitude: float) -> tuple[float, float]:
+    """Longitude and latitude as numbers.
+
+    Raises
+    ------
+    DomainError
+        They are no degrees.
+    """
     try:
         longitude, latitude = float(longitude), float(latitude)
     except (TypeError, ValueError) as fault:
@@ -240,7 +266,7 @@ def _checked(longitude: float, latitude: float) -> tuple[float, float]:
     return longitude, latitude
 
 
-def _find(grid: Grid, longitude: float, latitude: float) -> tuple[int, int] | None:
+def find_cell(grid: Grid, longitude: float, latitude: float) -> tuple[int, int] | None:
     """Row and column of the cell under a place, by whichever turn of the earth hits the grid."""
     turns = np.array([longitude, longitude - 360.0, longitude + 360.0])
     turns = turns[np.abs(turns) <= 360.0]
@@ -257,8 +283,8 @@ def _in_mask(run: Run, window: Window) -> bool:
         return bool(mask.read(1, window=window)[0, 0] == 1)
 
 
-def _covariates(run: Run, window: Window, features: tuple[str, ...]) -> dict[str, tuple[float, str]]:
-    stack = Stack.open(run.folder / "covariates")
+def _covariates(run: Run, window: Window, features: tuple[str, ...], slice: str | None = None) -> dict[str, tuple[float, str]]:
+    stack = stack_of(run, slice)
     names = (*features, *(name for name in stack.names if name not in features))
     found = {}
     for name in names:
@@ -270,8 +296,8 @@ def _covariates(run: Run, window: Window, features: tuple[str, ...]) -> dict[str
 # ---- value --------------------------------------------------------------------------------------------------------------
 
 
-def _trust(run: Run, window: Window, facts: dict[str, Any]) -> dict[str, Any]:
-    found = read_bands(run.file("map/uncertainty.tif"), window)
+def _trust(run: Run, window: Window, facts: dict[str, Any], slice: str | None = None) -> dict[str, Any]:
+    found = read_bands(slice_file(run, "uncertainty.tif", slice), window)
     # A cell that lacks a covariate has no dissimilarity and is outside all the same.
     known = math.isfinite(found["inside"])
     return {
@@ -288,16 +314,16 @@ def _or_none(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else value
 
 
-def _value_answer(run: Run, window: Window, scenario: str | None, value: float) -> dict[str, Any]:
+def _value_answer(run: Run, window: Window, scenario: str | None, value: float, slice: str | None = None) -> dict[str, Any]:
     if scenario in (None, OWN):
         return {"value": value}
-    with open_raster(run.file("map/members.tif")) as members:
+    with open_raster(slice_file(run, "members.tif", slice)) as members:
         fused = FusedWindows(members, _fusion(run, scenario)).read(window)[:, 0, 0]
     return dict(zip(("value", "lower", "upper"), (_or_none(float(part)) for part in fused), strict=True))
 
 
-def _class_answer(run: Run, window: Window, facts: dict[str, Any], code: float) -> dict[str, Any]:
-    probabilities = read_bands(run.file("map/probability.tif"), window)
+def _class_answer(run: Run, window: Window, facts: dict[str, Any], code: float, slice: str | None = None) -> dict[str, Any]:
+    probabilities = read_bands(slice_file(run, "probability.tif", slice), window)
     return {"value": code, "label": facts["classes"].get(str(int(code))), "probabilities": probabilities}
 
 

@@ -107,6 +107,7 @@ def summarise(
     bbox: Sequence[float] | None = None,
     scenario: str | None = None,
     layer: str = "fused",
+    slice: str | None = None,
     thickness: Thickness | None = None,
     all_touched: bool = False,
 ) -> AreaSummary:
@@ -123,6 +124,8 @@ def summarise(
         Of the layer ``fused``.
     layer : str
         Id of a layer, as `alm_core.serving.catalogue.layers` lists them.
+    slice : str, optional
+        Name of a slice of time; by default the main one.
     thickness : Thickness, optional
         Gives the water volume, where the map is one of volumetric water content.
     all_touched : bool
@@ -147,7 +150,7 @@ def summarise(
     """
     wanted = wanted_area(bbox=bbox, area=area)
     with contextlib.ExitStack() as opened:
-        reader = open_reader(run, layer, scenario, thickness, opened)
+        reader = open_reader(run, layer, scenario, thickness, opened, slice=slice)
         cells = all_cells(reader.grid) if wanted is None else cells_of(wanted, reader.grid, all_touched=all_touched)
         if reader.classes is not None:
             return _class_summary(reader, cells)

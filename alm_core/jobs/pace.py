@@ -16,6 +16,7 @@ TYPICAL_SECONDS = {
     "sites": 1.0,
     "selection": 11.0,
     "validation": 175.0,
+    "comparison": 0.1,
     "models": 6.0,
     "map": 36.0,
     "report": 4.0,

@@ -12,6 +12,7 @@ import pandas as pd
 
 from alm_core.errors import DomainError, LearnerError
 from alm_core.learning.learners import Learner
+from alm_core.learning.target import LOG_SCALE, back_transform_of
 from alm_core.trees.convert import compile_ensemble
 from alm_core.trees.ensemble import TreeEnsemble, positional_names
 from alm_core.trees.shap import shap_values
@@ -31,14 +32,17 @@ class MemberExplanation:
     base : ndarray
         ``[learner]`` or ``[learner, class]``.
     scales : tuple of str
-        ``value``, ``probability`` or ``log-odds`` of each learner: what its values add up to.
+        ``value``, ``log of the value``, ``probability`` or ``log-odds`` of each learner: what its values add up to.
     feature_names : tuple of str
+    back : callable, optional
+        From what the trees add up to, ``[learner]`` or ``[learner, site]``, to what the members predict; None: the same.
     """
 
     values: np.ndarray
     base: np.ndarray
     scales: tuple[str, ...]
     feature_names: tuple[str, ...]
+    back: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def members(self) -> np.ndarray:
@@ -121,8 +125,9 @@ def explain_members(members: Sequence[Any], X: np.ndarray | pd.DataFrame) -> Mem
     Returns
     -------
     MemberExplanation
-        A regression in the unit of the target. For classes, forests add up to probabilities and boosters to log-odds
-        (`scales` says which); a booster of two classes gives the log-odds of the second, and their negative for the first.
+        A regression in the unit of the target, or in its logarithm where a learner was fitted on that. For classes, forests add
+        up to probabilities and boosters to log-odds (`scales` says which); a booster of two classes gives the log-odds of the
+        second, and their negative for the first.
 
     Raises
     ------
@@ -143,7 +148,8 @@ def explain_members(members: Sequence[Any], X: np.ndarray | pd.DataFrame) -> Mem
             f"The members give values of the shapes {', '.join(str(shape) for shape in sorted(shapes))} and can't be stacked. "
             "Explain members of one task, trained on the same covariates and classes."
         )
-    return MemberExplanation(np.stack(values), np.stack(base), tuple(_scale(ensemble) for ensemble in ensembles), names)
+    scales = tuple(_scale(ensemble, member) for ensemble, member in zip(ensembles, members, strict=True))
+    return MemberExplanation(np.stack(values), np.stack(base), scales, names, back_transform_of(members))
 
 
 def _ensemble(member: Any, X: np.ndarray | pd.DataFrame) -> TreeEnsemble:
@@ -164,9 +170,9 @@ def _per_class(values: np.ndarray, ensemble: TreeEnsemble) -> np.ndarray:
     return np.stack([-values, values], axis=-1) if two_classes_one_margin else values
 
 
-def _scale(ensemble: TreeEnsemble) -> str:
+def _scale(ensemble: TreeEnsemble, member: Any) -> str:
     if ensemble.task == "regression":
-        return "value"
+        return LOG_SCALE if isinstance(member, Learner) and not member.transform.identity else "value"
     return "probability" if ensemble.link == "identity" else "log-odds"
 
 
@@ -201,7 +207,7 @@ def explain_fused(
         Predictions of the same members for the same sites; a place where one is NaN stays NaN.
     transform : callable, optional
         From the scale of the trees to that of `members`, value by value, where the learners were trained on a transformed
-        target (for example ``numpy.exp``).
+        target (for example ``numpy.exp``). Default: that of the learners that were explained.
 
     Returns
     -------
@@ -226,6 +232,7 @@ def explain_fused(
     array([9.])
     """
     members = _checked_members(explanation, members)
+    transform = transform or explanation.back
     trees, base = explanation.members, explanation.base
     apart = _apart(members, trees if transform is None else transform(trees))
     parts, base_value = member_game(fusion, members, base if transform is None else transform(base))

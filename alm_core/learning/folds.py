@@ -8,7 +8,7 @@ them side by side and say which one answers for the map.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy.stats import wasserstein_distance
 from alm_core.errors import FoldsError
 from alm_core.learning import knndm
 from alm_core.learning.blocks import as_days, block_labels, deal_groups, deal_stretches
+from alm_core.learning.fold_request import FoldRequest, check_request, one_a_site, whole_sites
 
 SCHEMES = ("random", "block", "knndm", "group", "survey", "method", "time", "holdout")
 GROUPS_PER_FOLD = 4
@@ -26,6 +27,8 @@ STRATA = 10
 """Most quantile bins of a numeric target."""
 SMALL_GROUP = 5
 """Groups with fewer sites are named in the details: a score over them says little."""
+WHOLE_SITES = ("random", "block", "knndm", "holdout")
+"""Schemes that deal sites; the others deal surveys, methods or years."""
 TRAIN_ONLY = -1
 VALIDATION, TEST = 0, 1
 
@@ -43,11 +46,15 @@ class Folds:
         training sites, 0 the validation sites and 1 the test sites.
     details : dict
         Plain values for the report: counts, nearest-neighbour distances (Gij, Gj, Gj*), Wasserstein distance, notes.
+    together : numpy.ndarray or None
+        int ``[site]``: rows with the same number are of one site. None where every row is a site of its own. Schemes that deal
+        whole surveys or years can test a row while another row of its site would train: `splits` leaves that one out.
     """
 
     scheme: str
     assignment: np.ndarray
     details: dict[str, Any]
+    together: np.ndarray | None = None
 
     @property
     def repeats(self) -> int:
@@ -70,7 +77,13 @@ class Folds:
                 yield repeat, TEST, np.flatnonzero(folds == TRAIN_ONLY), np.flatnonzero(folds == TEST)
                 continue
             for fold in np.unique(folds[folds >= 0]):
-                yield repeat, int(fold), np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+                yield repeat, int(fold), self._training(folds != fold, folds == fold), np.flatnonzero(folds == fold)
+
+    def _training(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        """Rows that train, without those of sites that are tested."""
+        if self.together is not None:
+            train = train & ~np.isin(self.together, self.together[test])
+        return np.flatnonzero(train)
 
     def validation_rows(self, repeat: int = 0) -> np.ndarray:
         """Rows of the validation part of a hold-out; empty for other schemes."""
@@ -78,34 +91,15 @@ class Folds:
 
     def to_dict(self) -> dict[str, Any]:
         """Folds as plain values, for JSON."""
-        return {"scheme": self.scheme, "assignment": self.assignment.tolist(), "details": self.details}
+        values = {"scheme": self.scheme, "assignment": self.assignment.tolist(), "details": self.details}
+        return values if self.together is None else values | {"together": self.together.tolist()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Folds:
         """The inverse of `to_dict`."""
-        return cls(values["scheme"], np.asarray(values["assignment"], dtype=np.int64), values["details"])
-
-
-@dataclass(frozen=True)
-class _Request:
-    """Checked arguments of `make_folds`."""
-
-    x: np.ndarray
-    y: np.ndarray
-    geographic: bool
-    n_folds: int
-    groups: np.ndarray | None
-    dates: np.ndarray | None
-    block_size_metres: float
-    block_size_degrees: float | None
-    unit_metres: float
-    domain: np.ndarray | None
-    holdout: tuple[float, float, float]
-    strata: np.ndarray | None
-
-    @property
-    def count(self) -> int:
-        return len(self.x)
+        together = values.get("together")
+        together = None if together is None else np.asarray(together, dtype=np.int64)
+        return cls(values["scheme"], np.asarray(values["assignment"], dtype=np.int64), values["details"], together)
 
 
 def make_folds(
@@ -125,6 +119,7 @@ def make_folds(
     domain: np.ndarray | None = None,
     holdout: tuple[float, float, float] = (0.70, 0.15, 0.15),
     strata: Sequence[Any] | None = None,
+    together: Sequence[Any] | None = None,
 ) -> Folds:
     """Deal sites to folds.
 
@@ -157,6 +152,10 @@ def make_folds(
     strata : array [site], optional
         Spread evenly over the folds of ``random`` and ``holdout``: quantiles of floating-point numbers, or classes
         (integers, text).
+    together : array [site], optional
+        The site of every row, where some rows are of one site: they are never split between training and test. Random, block,
+        kNNDM and hold-out folds deal whole sites (by the place of their first row); folds by group and time leave out of the
+        training the rows of sites that they test, and say how many.
 
     Raises
     ------
@@ -171,7 +170,7 @@ def make_folds(
     """
     if scheme not in SCHEMES:
         raise FoldsError(f"The fold scheme {scheme!r} is not known: give one of {', '.join(SCHEMES)}.")
-    request = _check(
+    request = check_request(
         x=x,
         y=y,
         geographic=geographic,
@@ -188,12 +187,47 @@ def make_folds(
     )
     maker = _MAKERS.get(scheme, _group_folds)
     rounds = repeats if scheme in ("random", "block", "holdout") else 1
-    made = [maker(request, np.random.default_rng([seed, repeat])) for repeat in range(rounds)]
+    units = whole_sites(one_a_site("together", together, request.count))
+    whole = units is not None and scheme in WHOLE_SITES
+    dealt = _of_sites(request, units) if whole else request
+    made = [maker(dealt, np.random.default_rng([seed, repeat])) for repeat in range(rounds)]
     assignment = np.stack([found for found, _ in made]).astype(np.int64)
-    return Folds(scheme, assignment, made[0][1] | _describe(scheme, assignment, request))
+    details = made[0][1] | _describe(scheme, assignment, dealt)
+    if units is None:
+        return Folds(scheme, assignment, details)
+    details |= {"rows": request.count, "places": int(units.max()) + 1}
+    folds = Folds(scheme, assignment[:, units] if whole else assignment, details, units)
+    return folds if whole else _without_known_sites(folds)
 
 
-def _random_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
+def _of_sites(request: FoldRequest, units: np.ndarray) -> FoldRequest:
+    """The request with one row for each site: its first row, and the mean of a numeric target."""
+    first = np.unique(units, return_index=True)[1]
+    if len(first) < request.n_folds:
+        raise FoldsError(
+            f"{request.count} rows of {len(first)} sites came and {request.n_folds} folds are wanted: rows of one site stay "
+            "together, so ask for fewer folds or add sites."
+        )
+    strata = request.strata
+    if strata is not None:
+        strata = np.bincount(units, weights=strata) / np.bincount(units) if strata.dtype.kind == "f" else strata[first]
+    return replace(request, x=request.x[first], y=request.y[first], strata=strata)
+
+
+def _without_known_sites(folds: Folds) -> Folds:
+    """Folds by group or time whose training parts lack the sites that they test; says how many rows that costs."""
+    assignment, left_out = folds.assignment[0], {}
+    for _, fold, train, test in folds.splits():
+        if not len(train):
+            raise FoldsError(
+                f"Every row that could train fold {fold} of the scheme {folds.scheme!r} is of a site that the fold tests: "
+                "nothing is left to learn from. Drop the scheme, or use random, block or knndm folds, which deal whole sites."
+            )
+        left_out[str(fold)] = len(assignment) - len(train) - len(test)
+    return replace(folds, details=folds.details | {"left_out_of_training": left_out})
+
+
+def _random_folds(request: FoldRequest, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
     """Deal sites at random, evenly within every stratum."""
     order, notes = _shuffled(request, rng)
     assignment = np.empty(request.count, dtype=np.int64)
@@ -201,7 +235,7 @@ def _random_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarr
     return assignment, notes
 
 
-def _holdout_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
+def _holdout_folds(request: FoldRequest, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
     """Cut the sites into training, validation and test parts, each spread evenly over the strata."""
     order, notes = _shuffled(request, rng)
     edges = np.cumsum(request.holdout) / sum(request.holdout)
@@ -221,7 +255,7 @@ def _holdout_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndar
     return assignment, notes
 
 
-def _shuffled(request: _Request, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
+def _shuffled(request: FoldRequest, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
     """A random order of the sites, sorted by stratum where there are strata."""
     shuffle = rng.random(request.count)
     if request.strata is None:
@@ -240,7 +274,7 @@ def _strata_codes(strata: np.ndarray, n_folds: int) -> tuple[np.ndarray, str]:
     return rank * bins // len(strata), f"{bins} quantiles"
 
 
-def _block_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
+def _block_folds(request: FoldRequest, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
     """Deal square blocks at random, the fullest first and each to the fold with the fewest sites."""
     blocks = block_labels(
         request.x,
@@ -263,7 +297,7 @@ def _block_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarra
     return deal_groups(blocks, request.n_folds, rng), {"blocks": count, **size}
 
 
-def _knndm_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
+def _knndm_folds(request: FoldRequest, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
     """Folds that reach as far as the map does; random ones where the sites are not clustered."""
     if request.domain is None:
         raise FoldsError("kNNDM folds need points of the map to compare with: give `domain`, [m, 2] x and y.")
@@ -276,7 +310,7 @@ def _knndm_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarra
     return assignment, notes | more | {"note": why}
 
 
-def _group_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
+def _group_folds(request: FoldRequest, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
     """Leave one group out at a time, or deal groups to folds where there are many."""
     if request.groups is None:
         raise FoldsError("Folds by group need a group for every site: give `groups`, for example the survey or the method.")
@@ -308,7 +342,7 @@ def _group_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarra
     }
 
 
-def _time_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
+def _time_folds(request: FoldRequest, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
     """Cut the record into stretches of following years, months or days with about the same number of sites."""
     if request.dates is None:
         raise FoldsError("Folds by time need a date for every site: name the column `date` or `year` in the study.")
@@ -328,7 +362,7 @@ def _time_folds(request: _Request, rng: np.random.Generator) -> tuple[np.ndarray
     )
 
 
-def _describe(scheme: str, assignment: np.ndarray, request: _Request) -> dict[str, Any]:
+def _describe(scheme: str, assignment: np.ndarray, request: FoldRequest) -> dict[str, Any]:
     """Counts and nearest-neighbour distances of the first repeat, for the report and its figures."""
     first = assignment[0].copy()
     details: dict[str, Any] = {
@@ -355,77 +389,6 @@ def _describe(scheme: str, assignment: np.ndarray, request: _Request) -> dict[st
     details["wasserstein"] = float(wasserstein_distance(reach, to_domain))
     details["clustering_p_value"] = knndm.clustering_p_value(between, to_domain)
     return details
-
-
-def _check(**given: Any) -> _Request:
-    """Check the arguments of `make_folds` at the border."""
-    x, y = np.asarray(given["x"], dtype=float), np.asarray(given["y"], dtype=float)
-    if x.ndim != 1 or x.shape != y.shape:
-        raise FoldsError(f"x of shape {x.shape} and y of shape {y.shape} came: one x and one y a site are expected.")
-    missing = int((~np.isfinite(x) | ~np.isfinite(y)).sum())
-    if missing:
-        raise FoldsError(f"{missing} of {len(x)} sites have no coordinates: take them out before folds are made.")
-    if given["geographic"] and len(y) and np.abs(y).max() > 90:
-        raise FoldsError(f"A latitude of {y[np.abs(y).argmax()]:g} came: degrees from -90 to 90 are expected (x, y swapped?).")
-    if given["n_folds"] < 2 or given["repeats"] < 1:
-        raise FoldsError(f"{given['n_folds']} folds and {given['repeats']} repeats came: at least 2 and 1 are expected.")
-    if len(x) < given["n_folds"]:
-        raise FoldsError(f"{len(x)} sites came and {given['n_folds']} folds are wanted: ask for fewer folds or add sites.")
-    if not (given["block_size_km"] > 0 and given["unit_metres"] > 0):
-        raise FoldsError(f"A block size of {given['block_size_km']} km came: a positive length is expected.")
-    return _Request(
-        x=x,
-        y=y,
-        geographic=given["geographic"],
-        n_folds=given["n_folds"],
-        groups=_one_a_site("groups", given["groups"], len(x)),
-        dates=_one_a_site("dates", given["dates"], len(x)),
-        block_size_metres=given["block_size_km"] * 1000.0,
-        block_size_degrees=_checked_degrees(given["block_size_degrees"], given["geographic"]),
-        unit_metres=given["unit_metres"],
-        domain=_checked_domain(given["domain"]),
-        holdout=_checked_parts(given["holdout"]),
-        strata=_checked_strata(given["strata"], len(x)),
-    )
-
-
-def _checked_degrees(size: float | None, geographic: bool) -> float | None:
-    if size is not None and not (geographic and 0 < size <= 90):
-        raise FoldsError(f"A block size of {size} degrees came: 0 to 90 is expected, on a grid of longitude and latitude only.")
-    return size
-
-
-def _one_a_site(name: str, values: Sequence[Any] | None, count: int) -> np.ndarray | None:
-    if values is None:
-        return None
-    array = np.asarray(values)
-    if array.shape != (count,):
-        raise FoldsError(f"{name} of shape {array.shape} came with {count} sites: one a site is expected.")
-    return array
-
-
-def _checked_strata(values: Sequence[Any] | None, count: int) -> np.ndarray | None:
-    strata = _one_a_site("strata", values, count)
-    if strata is not None and pd.isna(strata).any():
-        raise FoldsError(f"{int(pd.isna(strata).sum())} strata are missing: take these sites out before folds are made.")
-    return strata
-
-
-def _checked_domain(domain: Any) -> np.ndarray | None:
-    if domain is None:
-        return None
-    points = np.asarray(domain, dtype=float)
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0 or not np.isfinite(points).all():
-        raise FoldsError(f"Domain points of shape {points.shape} came: finite x, y of shape [m, 2] are expected.")
-    return points
-
-
-def _checked_parts(parts: Sequence[float]) -> tuple[float, float, float]:
-    if len(parts) != 3 or min(parts) < 0 or not parts[0] > 0 or not parts[2] > 0 or abs(sum(parts) - 1) > 1e-6:
-        raise FoldsError(
-            f"Hold-out parts {tuple(parts)} came: three parts (training, validation, test) that add up to 1 are expected."
-        )
-    return float(parts[0]), float(parts[1]), float(parts[2])
 
 
 _MAKERS = {

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from alm_core.errors import LearnerError
+from alm_core.learning.target import TargetTransform
 from alm_core.trees.ensemble import TreeEnsemble
 
 TASKS = ("regression", "classification")
@@ -79,6 +80,8 @@ class Learner:
         Names of the columns; of the table that was fitted where none were given.
     classes_ : numpy.ndarray
         Classification only: sorted labels, the columns of `predict`.
+    transform : TargetTransform
+        Regression only: the estimator is fitted on this scale; `predict` answers in the unit of the target.
     """
 
     def __init__(
@@ -92,7 +95,9 @@ class Learner:
         feature_names: Sequence[str] | None = None,
         categorical: Sequence[str] = (),
         classes: Sequence[Any] | None = None,
+        transform: TargetTransform | None = None,
     ) -> None:
+        self.transform = transform or TargetTransform()
         self.kind = kind
         self.estimator = estimator
         self.task = task
@@ -159,7 +164,7 @@ class Learner:
                 raw = np.asarray(self.estimator.predict(features), dtype=np.float64)
             else:
                 raw = np.asarray(self.estimator.predict_proba(features), dtype=np.float64)
-        return raw.reshape(-1) if self.task == "regression" else self._all_classes(raw)
+        return self.transform.backward(raw.reshape(-1)) if self.task == "regression" else self._all_classes(raw)
 
     def predict_block(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Predict the valid cells of a block of the map, ``[cell]`` or ``[cell, class]`` in row-major order.
@@ -177,7 +182,7 @@ class Learner:
         if not (self.fitted_ and isinstance(self.estimator, TreeEnsemble)):
             return self.predict(np.ascontiguousarray(values[:, valid].T))
         found = self.estimator.predict_block(values, valid)
-        return found if self.task == "regression" else self._all_classes(found)
+        return self.transform.backward(found) if self.task == "regression" else self._all_classes(found)
 
     def _all_classes(self, probabilities: np.ndarray) -> np.ndarray:
         """Give declared classes that the training part never held a column of zeros."""
@@ -231,7 +236,7 @@ class Learner:
             target = target.astype(np.float64)
             if np.isinf(target).any():
                 raise LearnerError("The target holds infinite values: take these sites out before the fit.")
-            return target
+            return self.transform.forward(target)
         self.seen_classes_, codes = np.unique(target, return_inverse=True)
         self.classes_ = self.seen_classes_ if self.declared_classes is None else self.declared_classes
         unknown = np.setdiff1d(self.seen_classes_, self.classes_)
@@ -255,14 +260,16 @@ def make_learner(
     categorical: Sequence[str] = (),
     classes: Sequence[Any] | None = None,
     one_hot: bool | None = None,
+    transform: TargetTransform | None = None,
 ) -> Learner:
     """Make an unfitted learner by name.
 
     Parameters
     ----------
     kind : str
-        A name of `LEARNERS`, or a scikit-learn class such as "Ridge" or "HistGradientBoostingRegressor". Classes that can't
-        take missing values are put behind a median imputer and a standard scaler.
+        A name of `LEARNERS`; ``linear``, ``splines``, ``support_vector`` or ``nearest_neighbours`` (see
+        `alm_core.learning.scaled_kinds`); or a scikit-learn class such as "Ridge" or "HistGradientBoostingRegressor". Classes
+        that can't take missing values are put behind a median imputer and a standard scaler.
     task : {"regression", "classification"}
     seed : int
         Same seed, same data: same model to the last bit.
@@ -277,6 +284,8 @@ def make_learner(
     one_hot : bool, optional
         Turn codes into one column a category, for scikit-learn classes by name only. By default where the class can't take
         missing values (linear models, kernels, neighbours): to those a code would be a quantity.
+    transform : TargetTransform, optional
+        The scale that a regression is fitted on; see `alm_core.learning.target`.
 
     Raises
     ------
@@ -300,11 +309,10 @@ def make_learner(
     if kind in LEARNERS:
         estimator = LEARNERS[kind](task, seed, options)
     else:
-        from alm_core.learning.scikit_learn import make_estimator
+        from alm_core.learning import scaled_kinds, scikit_learn
 
-        estimator = make_estimator(
-            kind, task, seed, options, feature_names=feature_names, categorical=categorical, one_hot=one_hot
-        )
+        maker = scaled_kinds.make_scaled if kind in scaled_kinds.OPTIONS else scikit_learn.make_estimator
+        estimator = maker(kind, task, seed, options, feature_names=feature_names, categorical=categorical, one_hot=one_hot)
     return Learner(
         kind,
         estimator,
@@ -314,6 +322,7 @@ def make_learner(
         feature_names=feature_names,
         categorical=categorical,
         classes=classes,
+        transform=transform if task == "regression" else None,
     )
 
 

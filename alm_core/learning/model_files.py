@@ -16,6 +16,7 @@ import numpy as np
 
 from alm_core.errors import LearnerError, MissingFileError, ModelFileError
 from alm_core.learning.learners import Learner, single_thread
+from alm_core.learning.target import TargetTransform
 from alm_core.trees.convert import compile_ensemble
 from alm_core.trees.ensemble import TreeEnsemble
 from alm_core.trees.native import NativePredictor, check_conversion, native_predictor
@@ -80,6 +81,7 @@ def save_learner(learner: Learner, folder: str | Path, name: str, *, features: n
         "seen_classes": None if learner.seen_classes_ is None else np.asarray(learner.seen_classes_).tolist(),
         "takes_missing": conversion.takes_missing,
         "conversion": conversion.to_dict(),
+        "transform": None if learner.transform.identity else learner.transform.to_dict(),
         "sha256": _digest(hidden),
     }
     os.replace(hidden, path)
@@ -114,6 +116,7 @@ def load_learner(folder: str | Path, name: str) -> Learner:
         feature_names=facts["feature_names"],
         categorical=facts["categorical"],
         classes=facts["classes"],
+        transform=TargetTransform.from_dict(facts.get("transform")),
     )
     learner.classes_ = None if facts["classes"] is None else np.asarray(facts["classes"])
     learner.seen_classes_ = None if facts["seen_classes"] is None else np.asarray(facts["seen_classes"])
@@ -130,9 +133,14 @@ class NativeLearner:
     predictor : NativePredictor
     seen, classes : sequence or None
         Classes of the training part and all classes of the study; None for a regression.
+    transform : TargetTransform, optional
+        The scale that the library was fitted on.
     """
 
-    def __init__(self, predictor: NativePredictor, *, seen: Any = None, classes: Any = None) -> None:
+    def __init__(
+        self, predictor: NativePredictor, *, seen: Any = None, classes: Any = None, transform: TargetTransform | None = None
+    ) -> None:
+        self.transform = transform or TargetTransform()
         self.predictor = predictor
         self.seen = seen
         self.classes = classes
@@ -141,7 +149,9 @@ class NativeLearner:
         """Values ``[row]`` or probabilities of all classes of the study ``[row, class]`` of features ``[row, covariate]``."""
         with single_thread():
             found = self.predictor.predict(rows)
-        if self.classes is None or list(self.seen) == list(self.classes):
+        if self.classes is None:
+            return self.transform.backward(found)
+        if list(self.seen) == list(self.classes):
             return found
         wide = np.zeros((len(found), len(self.classes)))
         wide[:, [list(self.classes).index(label) for label in self.seen]] = found
@@ -162,7 +172,8 @@ def load_native(folder: str | Path, name: str) -> NativeLearner:
     """
     facts = _read_facts(_path(folder, name, ".json"))
     model = _read_model(_path(folder, name, SUFFIXES[facts["kind"]]), facts)
-    return NativeLearner(native_predictor(model), seen=facts["seen_classes"], classes=facts["classes"])
+    transform = TargetTransform.from_dict(facts.get("transform"))
+    return NativeLearner(native_predictor(model), seen=facts["seen_classes"], classes=facts["classes"], transform=transform)
 
 
 def _read_facts(about: Path) -> dict[str, Any]:

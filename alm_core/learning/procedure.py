@@ -22,6 +22,7 @@ from alm_core.learning.fusion import fit_fusion
 from alm_core.learning.learners import make_learner
 from alm_core.learning.residual import Residual, fit_residual
 from alm_core.learning.selection import Selection, select_features
+from alm_core.learning.target import TargetTransform, smear_out_of_fold
 from alm_core.learning.tuning import tune_learner
 from alm_core.learning.uncertainty import fit_interval
 
@@ -46,6 +47,8 @@ class Procedure:
     learners : tuple of LearnerSpec
     task : str
         ``regression`` or ``classification``.
+    transform : str
+        Scale on which members are fitted, ``none`` or ``log``; everything after them is in the unit of the target.
     classes : tuple
         All class labels of the study, so that a fold that misses one still predicts it with probability 0.
     features : tuple of str or None
@@ -77,6 +80,7 @@ class Procedure:
 
     learners: tuple[LearnerSpec, ...]
     task: str = "regression"
+    transform: str = "none"
     classes: tuple[Any, ...] = ()
     features: tuple[str, ...] | None = None
     selection: dict[str, Any] | None = None
@@ -218,13 +222,14 @@ def inner_folds(samples: Samples, procedure: Procedure, scheme: str, n_folds: in
         x=samples.x,
         y=samples.y,
         geographic=procedure.geographic,
-        n_folds=min(n_folds, len(samples)),
+        n_folds=min(n_folds, int(samples.site_groups.max()) + 1),
         repeats=repeats,
         seed=procedure.seed,
         block_size_km=procedure.block_size_km,
         block_size_degrees=procedure.block_size_degrees,
         domain=procedure.domain,
         strata=samples.target.astype(str) if procedure.task == "classification" else None,
+        together=samples.site_groups,
     )
 
 
@@ -293,6 +298,11 @@ def _fit_members(samples: Samples, procedure: Procedure, folds: Folds) -> tuple[
         for position in range(size):
             learner = fitted[number * size + position]
             members[position][..., score_rows] = member_predict(learner, values[score_rows])
+    if procedure.transform == "none":
+        return members, tuple(fitted[-size:])
+    for position, learner in enumerate(fitted[-size:]):
+        members[position], factor = smear_out_of_fold(samples.target, members[position], splits)
+        learner.transform = replace(learner.transform, smearing=factor)
     return members, tuple(fitted[-size:])
 
 
@@ -305,6 +315,7 @@ def _fit_one(samples: Samples, procedure: Procedure, spec: LearnerSpec, rows: np
         feature_names=tuple(samples.features.columns),
         categorical=tuple(name for name in procedure.categorical if name in samples.features),
         classes=procedure.classes or None,
+        transform=TargetTransform(procedure.transform),
     )
     return learner.fit(samples.features.to_numpy(np.float32)[rows], samples.target[rows])
 
@@ -317,7 +328,7 @@ def _select(samples: Samples, procedure: Procedure, scheme: str, progress: Progr
     learners = [(spec.name, spec.kind, spec.options) for spec in procedure.learners if spec.name in wanted]
     return select_features(
         pd.DataFrame(samples.features),
-        samples.target,
+        TargetTransform(procedure.transform).forward(samples.target),
         learners=learners,
         task=procedure.task,
         folds=folds,
@@ -338,10 +349,11 @@ def _tuned(samples: Samples, procedure: Procedure) -> Procedure:
             options=tune_learner(
                 spec.kind,
                 values,
-                samples.target,
+                TargetTransform(procedure.transform).forward(samples.target),
                 task=procedure.task,
                 seed=procedure.seed,
                 options=spec.options,
+                together=samples.site_groups,
                 **procedure.tuning,
             ).options,
         )

@@ -58,18 +58,27 @@ def make_estimator(
     encode = bool(categorical) and (not takes_missing if one_hot is None else one_hot)
     if takes_missing and not encode:
         return estimator
-    return _pipeline(estimator, feature_names, categorical if encode else ())
+    return pipeline(estimator, feature_names, categorical if encode else ())
 
 
-def _pipeline(estimator: Any, feature_names: Sequence[str] | None, categorical: Sequence[str]) -> Any:
-    """Impute by the median and scale the quantities; turn the codes into one column a category."""
+def pipeline(
+    estimator: Any, feature_names: Sequence[str] | None, categorical: Sequence[str], *, expand: Any | None = None
+) -> Any:
+    """Impute by the median and scale the quantities, then `expand` them; turn the codes into one column a category.
+
+    Raises
+    ------
+    LearnerError
+        Categorical covariates without names of the columns, or not among them.
+    """
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline, make_pipeline
     from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
     double = FunctionTransformer(np.asarray, kw_args={"dtype": np.float64})  # float32 sums would cost linear models digits
-    quantities = make_pipeline(double, SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    steps = [double, SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()]
+    quantities = make_pipeline(*steps, *([] if expand is None else [expand]))
     if not categorical:
         return Pipeline([("prepare", quantities), ("estimator", estimator)])
     if feature_names is None:
@@ -98,6 +107,7 @@ def _defaults(kind: str) -> dict[str, Any]:
 def _find_class(kind: str, task: str) -> type:
     """The scikit-learn class of that name, or a LearnerError with the nearest names."""
     from alm_core.learning.learners import LEARNERS
+    from alm_core.learning.scaled_kinds import OPTIONS
 
     classes = _classes(task)
     if kind in classes:
@@ -105,13 +115,13 @@ def _find_class(kind: str, task: str) -> type:
     other = "classification" if task == "regression" else "regression"
     if kind in _classes(other):
         raise LearnerError(f"The learner {kind!r} is for {other} and the task is {task}: choose a learner for {task}.")
-    known = [*LEARNERS, *classes]
+    known = [*LEARNERS, *OPTIONS, *classes]
     by_lower_case = {name.lower(): name for name in known}
     near = [by_lower_case[name] for name in difflib.get_close_matches(kind.lower(), by_lower_case, n=3)]
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise LearnerError(
-        f"The learner {kind!r} is not known. {hint}Give one of {', '.join(LEARNERS)}, or the class name of a scikit-learn "
-        f"estimator for {task}."
+        f"The learner {kind!r} is not known. {hint}Give one of {', '.join([*LEARNERS, *OPTIONS])}, or the class name of a "
+        f"scikit-learn estimator for {task}."
     )
 
 

@@ -62,6 +62,7 @@ def tune_learner(
     options: Mapping[str, Any] | None = None,
     feature_names: Sequence[str] | None = None,
     categorical: Sequence[str] = (),
+    together: Sequence[Any] | None = None,
 ) -> Tuning:
     """Search the options of one learner by the pooled out-of-fold loss.
 
@@ -77,6 +78,8 @@ def tune_learner(
         The first one takes the defaults.
     options : mapping, optional
         Options the user chose; they are kept and not searched.
+    together : array [site], optional
+        The site of every row where some are of one site: random folds never split them.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def tune_learner(
     if kind not in SEARCH_SPACES:
         return Tuning(kind, options, pd.DataFrame({"trial": [], "loss": []}), f"no search space is known for {kind}")
     values, target = np.asarray(X, dtype=np.float32), np.asarray(y)
-    made = folds if isinstance(folds, Folds) else _random_folds(target, folds, seed)
+    made = folds if isinstance(folds, Folds) else _random_folds(target, folds, seed, together)
     shared = {"task": task, "seed": seed, "feature_names": feature_names, "categorical": categorical}
     if task == "classification":
         shared["classes"] = np.unique(target)
@@ -142,10 +145,10 @@ def _pooled_loss(kind: str, X: np.ndarray, y: np.ndarray, folds: Folds, **learne
     return float(np.sqrt(total / count)) if learner["task"] == "regression" else total / count
 
 
-def _random_folds(target: np.ndarray, n_folds: int, seed: int) -> Folds:
+def _random_folds(target: np.ndarray, n_folds: int, seed: int, together: Sequence[Any] | None) -> Folds:
     """Random folds need no coordinates; any will do."""
     place = np.arange(len(target), dtype=float)
-    return make_folds("random", x=place, y=place, geographic=False, n_folds=n_folds, seed=seed, strata=target)
+    return make_folds("random", x=place, y=place, geographic=False, n_folds=n_folds, seed=seed, strata=target, together=together)
 
 
 class _Free:

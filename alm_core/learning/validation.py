@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from alm_core.covariates.samples import Samples
+from alm_core.learning.bounded import BoundedValidation
 from alm_core.learning.class_metrics import class_scores
 from alm_core.learning.folds import Folds
 from alm_core.learning.kriging import Kriging
@@ -54,6 +55,7 @@ def validate(
     procedure: Procedure,
     *,
     baseline: KrigingBaseline | None = None,
+    bounded: BoundedValidation | None = None,
     progress: Progress | None = None,
 ) -> tuple[OutOfFold, list[dict[str, Any]]]:
     """Predict every site by a procedure that never saw it.
@@ -65,19 +67,21 @@ def validate(
         The outer folds; inner ones are made of the same kind inside each training part.
     procedure : Procedure
     baseline : KrigingBaseline or None
+    bounded : BoundedValidation or None
+        Places with censored values; predicted, never trained on.
 
     Returns
     -------
     OutOfFold
     list of dict
-        Per fold: sites trained on, sites scored, the features that were chosen inside.
+        Per fold: sites trained on, sites scored, the features that were chosen inside, and with `bounded` its places.
 
     Raises
     ------
     LeakError
         A fold scores a site that it was trained on.
     """
-    splits = list(folds.splits())
+    splits, sites = list(folds.splits()), samples.site_groups
     frames, notes = [], []
     for number, (repeat, fold, fit_rows, score_rows) in enumerate(splits):
         if progress:
@@ -85,6 +89,7 @@ def validate(
         fitted, scored = samples.take(fit_rows), samples.take(score_rows)
         trained = train(fitted, procedure, scheme=folds.scheme)
         check_disjoint(trained.site_ids, scored.site_ids, what=f"fold {fold} of scheme {folds.scheme}")
+        check_disjoint(sites[fit_rows], sites[score_rows], what=f"fold {fold} of scheme {folds.scheme} (rows of one site)")
         frame = _frame(scored, trained.predict(scored), procedure)
         if baseline is not None and procedure.task == "regression":
             for name, value in baseline.predict(fitted, scored, procedure).items():
@@ -102,6 +107,8 @@ def validate(
                 "features": list(trained.features),
             }
         )
+        if bounded is not None:
+            notes[-1]["bounded"] = bounded.predict(trained, score_rows)
     names = tuple(name for name in ("ordinary_kriging", "regression_kriging") if name in frames[0])
     return OutOfFold(pd.concat(frames, ignore_index=True), procedure.names, names), notes
 

@@ -44,7 +44,7 @@ def encode_block(values: np.ndarray, facts: dict[str, Any]) -> list[bytes]:
     >>> read_facts(content)["cells"], read_layers(content, [1]).tolist()
     (2, [[[inf, nan]]])
     """
-    from alm_core.mapping.tile_kernels import spread_bytes
+    from alm_core.mapping.block_kernels import spread_bytes
 
     parts = []
     known = _some_value(values)
@@ -106,7 +106,7 @@ def read_layers(source: bytes | Path, layers: Sequence[int]) -> np.ndarray:
     OSError
         It can't be read.
     """
-    from alm_core.mapping.tile_kernels import gather_bytes
+    from alm_core.mapping.block_kernels import gather_bytes
 
     with _open(source) as stream:
         header = _header(stream)

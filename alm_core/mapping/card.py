@@ -12,6 +12,7 @@ from typing import Any
 
 from alm_core.errors import SitesError
 from alm_core.mapping import figures
+from alm_core.mapping.card_time import slices_section
 from alm_core.mapping.cog import describe_raster
 from alm_core.mapping.facts import CardFacts
 from alm_core.mapping.files import whole_file
@@ -98,6 +99,7 @@ def _page(facts: CardFacts) -> str:
         _head(facts),
         _tiles(facts),
         _map(facts),
+        slices_section(facts),
         _quality(facts),
         _bias(facts),
         _trust(facts),

@@ -15,19 +15,22 @@ from typing import Any
 
 import numpy as np
 import rasterio
+import rasterio.shutil
 from rasterio.errors import RasterioError
 
-from alm_core.errors import DomainError, GridError, MissingFileError, NodataError, RasterError
+from alm_core.errors import GridError, MissingFileError, RasterError
 from alm_core.grid import Block, Grid
-from alm_core.mapping.block_file import holds_nothing
-from alm_core.mapping.cog_layout import describing_fields, write_layout
+from alm_core.mapping.dataset_pool import DatasetPool
+from alm_core.mapping.encoding import DEFAULT_NODATA, Encoding
 from alm_core.mapping.files import whole_file
-from alm_core.mapping.overviews import RESAMPLING, add_overviews, has_data, padded
-from alm_core.mapping.retiling import Retiling
-from alm_core.mapping.tile_codec import LEVELS, TILE, TileCodec
-from alm_core.mapping.tile_store import TileStore, in_threads
+from alm_core.mapping.overviews import RESAMPLING, write_overviews
+from alm_core.mapping.staged_raster import TILE, StagedRaster, count_cells, stage_blocks, staging_profile
+from alm_core.mapping.threads import in_threads
 
-DEFAULT_NODATA = {"float32": float("nan"), "int16": -32768, "uint8": 255}
+LEVELS = {"zstd": 1, "deflate": 6}
+"""How hard each method tries. On predicted maps a higher level of Zstandard takes twice as long and saves 1 %."""
+CACHE_BYTES = 2**26
+"""Decoded tiles that GDAL may hold while it writes; by its own choice that would be a part of the machine's memory."""
 MOST_THREADS = 4
 BlockSource = Iterable[tuple[Block, np.ndarray]]
 
@@ -55,85 +58,6 @@ class CogResult:
         return {**asdict(self), "path": self.path.as_posix()}
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """How physical values become the numbers of a file: ``stored = (value - offset) / scale``, one scale per band."""
-
-    dtype: str
-    nodata: float
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if self.dtype not in DEFAULT_NODATA:
-            raise RasterError(f"The data type {self.dtype!r} can't be written. Choose one of {', '.join(DEFAULT_NODATA)}.")
-        if any(not value > 0 for value in self.scale):
-            raise DomainError(f"The scale is {self.scale}: positive numbers are expected.")
-        if self.dtype != "float32":
-            limits = np.iinfo(self.dtype)
-            if np.isnan(self.nodata) or not limits.min <= self.nodata <= limits.max or self.nodata != int(self.nodata):
-                raise NodataError(
-                    f"Nodata is {self.nodata}, which {self.dtype} can't hold. "
-                    f"Give a whole number between {limits.min} and {limits.max}."
-                )
-
-    @property
-    def as_they_are(self) -> bool:
-        """True where float32 values are stored with nothing done to them: no value can be refused then."""
-        plain = all(value == 1 for value in self.scale) and all(value == 0 for value in self.offset)
-        return self.dtype == "float32" and plain and bool(np.isnan(self.nodata))
-
-    def encode(self, values: np.ndarray) -> np.ndarray:
-        """Turn ``[band, row, column]`` of physical values (NaN: missing) into what the file stores.
-
-        Integers that come for an integer file are stored as they are, their own nodata included.
-
-        Raises
-        ------
-        DomainError
-            A value does not fit into the data type, or would be read back as nodata.
-        """
-        if np.issubdtype(values.dtype, np.integer) and self.dtype != "float32":
-            return self._whole(values)
-        scale = np.asarray(self.scale, float)[:, None, None]
-        offset = np.asarray(self.offset, float)[:, None, None]
-        missing = np.isnan(values)
-        if values.dtype == np.float32 and self.as_they_are:
-            return np.where(missing, np.float32(self.nodata), values)  # one kind of NaN, whatever its bits were
-        plain = not (scale != 1).any() and not (offset != 0).any()
-        stored = values if plain else (values.astype(float) - offset) / scale
-        if self.dtype == "float32":
-            with np.errstate(over="ignore"):  # the next line looks for it
-                stored = stored.astype(np.float32)
-            # An infinite bound of an interval is honest (too few sites for the level) and is kept.
-            self._check(values, (np.isinf(stored) & np.isfinite(values)) | ((stored == self.nodata) & ~missing))
-            return np.where(missing, np.float32(self.nodata), stored)
-        limits = np.iinfo(self.dtype)
-        whole = np.rint(np.where(missing, 0, stored))
-        self._check(values, ~missing & ((whole < limits.min) | (whole > limits.max) | (whole == self.nodata)))
-        return np.where(missing, self.nodata, whole).astype(self.dtype)
-
-    def _whole(self, values: np.ndarray) -> np.ndarray:
-        limits = np.iinfo(self.dtype)
-        self._check(values, (values < limits.min) | (values > limits.max))
-        return values.astype(self.dtype)
-
-    def _check(self, values: np.ndarray, bad: np.ndarray) -> None:
-        if not bad.any():
-            return
-        band = int(np.argmax(bad.any(axis=(1, 2))))
-        found = values[band][bad[band]]
-        hint = "Check the predictions for numbers that are too large, or choose another nodata."
-        if self.dtype != "float32":
-            finite = np.abs(values[band][np.isfinite(values[band])].astype(float) - self.offset[band])
-            fitting = float(finite.max()) / np.iinfo(self.dtype).max if finite.size else self.scale[band]
-            hint = f"Use float32, or a scale of at least {fitting * 1.05:.2g}."
-        raise DomainError(
-            f"Band {band + 1} holds {int(bad.sum())} values, such as {float(found[0]):.6g}, that {self.dtype} with scale "
-            f"{self.scale[band]}, offset {self.offset[band]} and nodata {self.nodata} can't store. {hint}"
-        )
-
-
 def write_cog(
     path: str | Path,
     source: np.ndarray | BlockSource,
@@ -151,16 +75,16 @@ def write_cog(
 ) -> CogResult:
     """Write a cloud-optimised GeoTIFF, whole or not at all, with bounded memory.
 
-    Tiles are encoded on all cores as the blocks come, kept in a file beside the target, and laid out in order at the end,
-    with overviews that leave nodata out. Not for rasters that are changed later: a COG is written once.
+    The blocks go into a plain tiled GeoTIFF beside the target first; GDAL's COG driver copies that, with overviews that
+    leave nodata out, and the result is read back. Not for rasters that are changed later: a COG is written once.
 
     Parameters
     ----------
     path : path
         Target; an older file of that name is replaced at the very end.
     source : ndarray or iterable of (Block, ndarray)
-        ``[band, row, column]`` or ``[row, column]``, or blocks that together cover the grid once, in any order (row by row
-        takes least memory). Physical values with NaN where missing; integers go into integer files as they are.
+        ``[band, row, column]`` or ``[row, column]``, or blocks that together cover the grid once, in any order.
+        Physical values with NaN where missing; integers go into integer files as they are.
     grid : Grid
         Its CRS may be None.
     band_names : sequence of str
@@ -215,22 +139,23 @@ def write_cog(
             f"Choose from {', '.join(LEVELS)} and from {', '.join(RESAMPLING)}."
         )
     blocks = _as_blocks(source, grid, count) if isinstance(source, np.ndarray) else source
-    texts, threads = _texts(units, count), _threads()
-    codec = TileCodec(dtype, count, compression)
-    bytes_needed = int(grid.size * count * np.dtype(dtype).itemsize * 2.7)  # tiles and the file, a third more for overviews
-    with whole_file(path, bytes_needed=bytes_needed) as temporary:
-        fields = describing_fields(
+    texts, threads, profile = _texts(units, count), _threads(), staging_profile(grid, count, encoding)
+    bytes_needed = int(grid.size * count * np.dtype(dtype).itemsize * 2.7)  # staged and final file, a third more for overviews
+    settings = {"GDAL_NUM_THREADS": str(threads), "GDAL_PAM_ENABLED": "NO", "GDAL_CACHEMAX": CACHE_BYTES}
+    with whole_file(path, bytes_needed=bytes_needed) as temporary, rasterio.Env(**settings):
+        staged = stage_blocks(
+            temporary.with_name(f"{temporary.stem}.staged.tif"),
+            blocks,
             grid,
-            codec,
-            nodata=encoding.nodata,
+            encoding,
+            profile,
             describe=lambda dataset: _describe_bands(dataset, band_names, texts, encoding, tags or {}),
+            threads=threads,
         )
-        with TileStore(temporary.with_name(f"{temporary.stem}.tiles"), grid.shape) as store:
-            cells = _add_tiles(store, blocks, grid, encoding, codec, threads)
-            add_overviews(store, codec, nodata=encoding.nodata, resampling=resampling, threads=threads)
-            size = write_layout(temporary, fields, store)
-        _check_size(temporary, size)
-    return CogResult(path, path.stat().st_size, tuple(band_names), cells)
+        write_overviews(staged.path, profile, staged.filled, tile=TILE, resampling=resampling, threads=threads)
+        _copy_as_cog(staged.path, temporary, dtype=dtype, compression=compression, threads=threads)
+        _read_back(temporary, staged, grid, threads)
+    return CogResult(path, path.stat().st_size, tuple(band_names), staged.cells)
 
 
 def describe_raster(path: str | Path) -> dict[str, Any]:
@@ -334,30 +259,33 @@ def tag_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _add_tiles(
-    store: TileStore, blocks: BlockSource, grid: Grid, encoding: Encoding, codec: TileCodec, threads: int
-) -> tuple[int, ...]:
-    """Encode the blocks as tiles; returns how many cells of each band have a value."""
-
-    def add(tile: tuple[tuple[int, int], np.ndarray]) -> np.ndarray:
-        place, values = tile
-        if holds_nothing(values):
-            return np.zeros(codec.bands, np.int64)
-        stored = encoding.encode(values)
-        if not has_data(stored, encoding.nodata):
-            return np.zeros(codec.bands, np.int64)
-        store.add(0, place, codec.encode(padded(stored, encoding.nodata)))
-        missing = np.isnan(stored) if np.isnan(encoding.nodata) else stored == encoding.nodata
-        return stored[0].size - np.count_nonzero(missing, axis=(1, 2))
-
-    cells = np.zeros(codec.bands, np.int64)
-    for part in in_threads(add, Retiling(grid, codec.bands).tiles(blocks), threads):
-        cells += part
-    return tuple(int(value) for value in cells)
+def _copy_as_cog(staged: Path, target: Path, *, dtype: str, compression: str, threads: int) -> None:
+    rasterio.shutil.copy(
+        staged,
+        target,
+        driver="COG",
+        COMPRESS=compression.upper(),
+        LEVEL=LEVELS[compression],
+        PREDICTOR="FLOATING_POINT" if dtype == "float32" else "STANDARD",
+        BLOCKSIZE=TILE,
+        OVERVIEWS="FORCE_USE_EXISTING",  # for several bands GDAL's COG driver takes ten minutes to make its own
+        SPARSE_OK="TRUE",
+        BIGTIFF="IF_SAFER",
+        NUM_THREADS=threads,
+    )
 
 
-def _check_size(path: Path, size: int) -> None:
-    """Not every file system says that it is full: look at what is there."""
-    found = path.stat().st_size
-    if found != size:
-        raise OSError(f"{found} bytes were written and {size} were expected: the disk may be full")
+def _read_back(path: Path, staged: StagedRaster, grid: Grid, threads: int) -> None:
+    """Count the values in the finished file: on a full disk GDAL can lose parts of a file without an error."""
+    found = np.zeros(len(staged.cells), np.int64)
+    with DatasetPool(path, threads) as pool:
+
+        def count(block: Block) -> np.ndarray:
+            with pool.dataset() as dataset:
+                return count_cells(dataset.read(window=block.window), dataset.nodata)
+
+        filled = (block for block in grid.blocks(TILE) if staged.filled[block.row, block.column])
+        for cells in in_threads(count, filled, threads, name="reading back"):
+            found += cells
+    if tuple(found) != staged.cells:
+        raise OSError(f"{found.sum()} values are in the file and {sum(staged.cells)} were written (the disk may be full)")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,9 +15,10 @@ from rasterio.env import set_gdal_config
 from alm_core.errors import EngineError
 from alm_core.grid import Block
 from alm_core.mapping.job import BlockJob, BlockOutcome
+from alm_core.mapping.threads import AHEAD, in_threads
 
 ENGINES = ("threads", "dask")
-QUEUE_PER_WORKER = 2
+QUEUE_PER_WORKER = AHEAD
 """Blocks under way or waiting, per worker: enough that none waits for work, few enough that a stop is quick."""
 READ_CACHE_BYTES = 2**27
 """Decoded tiles that GDAL may hold in a process that maps; by its own choice that would be a part of the machine's memory."""
@@ -74,22 +74,9 @@ class ThreadEngine:
         Whatever stops it (a fault in a block, Ctrl-C), queued blocks are dropped, blocks in flight are finished, and the
         fault is passed on.
         """
-        pending: set[Future[BlockOutcome]] = set()
         limit_read_cache()
         try:
-            with ThreadPoolExecutor(self.workers, thread_name_prefix="map") as pool:
-                try:
-                    for block in blocks:
-                        if len(pending) >= QUEUE_PER_WORKER * self.workers:
-                            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                            yield from (future.result() for future in finished)
-                        pending.add(pool.submit(job, block))
-                    while pending:
-                        finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                        yield from (future.result() for future in finished)
-                except BaseException:
-                    pool.shutdown(wait=True, cancel_futures=True)
-                    raise
+            yield from in_threads(job, blocks, self.workers, name="map")
         finally:
             job.close()
 

@@ -72,6 +72,12 @@ class CardFacts:
         The product, where the fused raster goes out under a name of its own.
     classes : mapping
         Code to label of a class map.
+    slices : tuple of mapping
+        ``name, first_year, last_year, mapped`` (cells) of each time slice; empty without slices.
+    main_slice : str
+        The slice whose map is shown.
+    change : mapping
+        As change.json; empty where there is none.
     site_x, site_y : ndarray or None
         Kept sites in the CRS of the grid.
     limits : tuple of str
@@ -110,6 +116,9 @@ class CardFacts:
     uncertainty: Path | None = None
     published: str = ""
     classes: Mapping[str, str] = field(default_factory=dict)
+    slices: tuple[Mapping[str, Any], ...] = ()
+    main_slice: str = ""
+    change: Mapping[str, Any] = field(default_factory=dict)
     site_x: np.ndarray | None = None
     site_y: np.ndarray | None = None
     limits: tuple[str, ...] = ()

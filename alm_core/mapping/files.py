@@ -67,6 +67,27 @@ def whole_file(
             temporary.unlink(missing_ok=True)
 
 
+def linked_copy(source: Path, target: Path) -> Path:
+    """Give a finished raster a second name, byte for byte; returns the new path.
+
+    The two share their place on the disk where the file system can do that, so neither must ever be written to again.
+
+    Raises
+    ------
+    WorkspaceError
+        The disk is full or read-only.
+    """
+    remove_leftovers(target.parent, target.stem)
+    with whole_file(target, bytes_needed=source.stat().st_size) as temporary:
+        linked = False
+        with contextlib.suppress(OSError):  # not every file system can
+            os.link(source, temporary)
+            linked = True
+        if not linked:
+            shutil.copyfile(source, temporary)
+    return target
+
+
 def remove_leftovers(folder: Path, stem: str = "*") -> int:
     """Remove what a killed program left half written in a folder; returns how many files.
 
@@ -99,6 +120,8 @@ def _remove_all(temporary: Path) -> None:
 
 def _refusal(path: Path, fault: Exception, bytes_needed: int | None) -> str:
     reason = getattr(fault, "strerror", None) or str(fault.__cause__ or fault) or type(fault).__name__
+    if not isinstance(fault, OSError) or isinstance(fault, RasterioError):  # GDAL may notice a full disk only when it reads
+        reason += " (the disk may be full)"
     parts = [f"{path} could not be written: {reason.rstrip('.')}."]
     if bytes_needed is not None:
         parts.append(f"It needs up to {readable_bytes(bytes_needed)} ({bytes_needed} bytes); {_free(path)}.")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 from pathlib import Path
 
 from pyproj import CRS
 
 from alm_core.errors import StudyError
 from alm_core.grid import Grid
-from alm_core.mapping.files import remove_leftovers, whole_file
+from alm_core.mapping.files import linked_copy
 
 CRS_OF_PRODUCTS = "EPSG:4326"
 
@@ -56,13 +53,4 @@ def publish(fused: Path, name: str) -> Path:
     WorkspaceError
         The disk is full or read-only.
     """
-    target = fused.with_name(f"{name}.tif")
-    remove_leftovers(fused.parent, name)
-    with whole_file(target, bytes_needed=fused.stat().st_size) as temporary:
-        linked = False
-        with contextlib.suppress(OSError):  # not every file system can
-            os.link(fused, temporary)
-            linked = True
-        if not linked:
-            shutil.copyfile(fused, temporary)
-    return target
+    return linked_copy(fused, fused.with_name(f"{name}.tif"))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alm_core.covariates.stack import Stack
 from alm_core.errors import StudyError
 from alm_core.grid import Grid
 from alm_core.mapping.area import LONLAT, Area, box_area, make_area, read_area
@@ -22,6 +23,7 @@ from alm_core.mapping.area_cells import AreaBlock, all_cells, cells_of
 from alm_core.mapping.clip import STANDARD_LAYERS, ComputedBands, clip_rasters
 from alm_core.mapping.cog import open_raster
 from alm_core.mapping.fused_window import FUSED_BANDS, FusedWindows, mean_weights
+from alm_core.mapping.slices import read_slices
 from alm_core.options import StudyOptions
 from alm_core.workspace import Run, atomic_path
 
@@ -79,6 +81,7 @@ def export_layer(
     weights: dict[str, float] | None = None,
     scenario: str | None = None,
     layers: Sequence[str] | None = None,
+    slice: str = "",
     all_touched: bool = False,
     progress: Progress | None = None,
 ) -> Export:
@@ -91,7 +94,7 @@ def export_layer(
         GeoTIFF to write.
     layer : str
         ``fused`` (value, lower, upper, dissimilarity, density, inside), ``members``, the name of one learner, ``covariate:NAME``,
-        or ``probability`` of a classification.
+        ``probability`` of a classification, or ``change`` of a study with slices.
     clip : path, optional
         GeoJSON or GeoPackage with the area.
     bbox : sequence, optional
@@ -105,6 +108,8 @@ def export_layer(
         Name of a saved scenario instead; ``study`` is the study's own.
     layers : sequence of str, optional
         Some bands of `layer` only, in this order.
+    slice : str
+        Name of a time slice; without it the main one.
     all_touched : bool
         True: every cell that the area touches; False: cells whose centre lies in it.
     progress : callable, optional
@@ -117,20 +122,21 @@ def export_layer(
     Raises
     ------
     StudyError
-        More than one area, an unknown layer or scenario, or weights for what has none.
+        More than one area, an unknown layer, slice or scenario, or weights for what has none.
     GridError
         The area lies outside the map, or holds no cell.
     """
     options = StudyOptions.model_validate(run.record["options"])
     wanted = wanted_area(clip=clip, bbox=bbox, area=area)
-    sources = _chosen(layer_sources(run, options, layer), layers)
-    tags: dict[str, Any] = {"layer": layer}
+    sources = _chosen(layer_sources(run, options, layer, slice), layers)
+    tags: dict[str, Any] = {"layer": layer, **({"slice": slice} if slice else {})}
     with contextlib.ExitStack() as opened:
         computed = None
         if weights is not None or scenario not in (None, OWN):
             _check_refusion(layer, weights, scenario)
             fusion, tags = _refusion(run, weights, scenario, tags)
-            computed = _computed(run, options, fusion, [name for name in sources if name in FUSED_BANDS], opened)
+            wanted_bands = [name for name in sources if name in FUSED_BANDS]
+            computed = _computed(run, options, fusion, wanted_bands, opened, slice)
             sources = {name: source for name, source in sources.items() if name not in FUSED_BANDS}
         result = clip_rasters(
             sources,
@@ -153,6 +159,7 @@ def export_csv(
     bbox: Sequence[float] | None = None,
     area: Area | dict[str, Any] | None = None,
     scenario: str | None = None,
+    slice: str = "",
     all_touched: bool = False,
     maximum_rows: int = MAXIMUM_ROWS,
     progress: Progress | None = None,
@@ -177,7 +184,7 @@ def export_csv(
     cells = all_cells(grid) if wanted is None else cells_of(wanted, grid, all_touched=all_touched)
     counted = {"inside": 0, "rows": 0}
     with contextlib.ExitStack() as opened:
-        table = _TableReader(run, options, scenario, opened)
+        table = _TableReader(run, options, scenario, opened, slice)
         with atomic_path(Path(out)) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
             stream.write(",".join(("longitude", "latitude", *table.columns)) + "\n")
             for done, part in enumerate(cells.blocks(), start=1):
@@ -198,8 +205,8 @@ def export_csv(
 
 
 def export_job(spec: dict[str, Any], *, workspace: Path, folder: Path, report: Progress) -> dict[str, Any]:
-    """The job ``export``: `spec` holds study, run, and any of layer, scenario, area (GeoJSON), bbox, layers, all_touched, and
-    ``format`` (``tif`` or ``csv``); the file goes into `folder`.
+    """The job ``export``: `spec` holds study, run, and any of layer, slice, scenario, area (GeoJSON), bbox, layers, all_touched,
+    and ``format`` (``tif`` or ``csv``); the file goes into `folder`.
 
     Returns
     -------
@@ -208,16 +215,16 @@ def export_job(spec: dict[str, Any], *, workspace: Path, folder: Path, report: P
     """
     run = find_run(workspace, spec["study"], spec["run"])
     area = {name: spec.get(name) for name in ("area", "bbox", "scenario")}
-    area["all_touched"] = bool(spec.get("all_touched", False))
+    area |= {"all_touched": bool(spec.get("all_touched", False)), "slice": str(spec.get("slice") or "")}
     if spec.get("format", "tif") == "csv":
-        out = folder / export_name(run, "cells", spec.get("scenario"), suffix=".csv")
+        out = folder / export_name(run, "cells", spec.get("scenario"), slice=area["slice"], suffix=".csv")
         return export_csv(run, out, progress=report, **area).to_dict()
     layer = spec.get("layer", "fused")
-    out = folder / export_name(run, layer, spec.get("scenario"))
+    out = folder / export_name(run, layer, spec.get("scenario"), slice=area["slice"])
     return export_layer(run, out, layer=layer, layers=spec.get("layers"), progress=report, **area).to_dict()
 
 
-def export_name(run: Run, layer: str, scenario: str | None, *, suffix: str = ".tif") -> str:
+def export_name(run: Run, layer: str, scenario: str | None, *, slice: str = "", suffix: str = ".tif") -> str:
     """File name of an export, of safe characters only.
 
     Examples
@@ -225,7 +232,7 @@ def export_name(run: Run, layer: str, scenario: str | None, *, suffix: str = ".t
     >>> export_name(Run(Path("workspace/small/4af1")), "member:forest", None)
     'ALM_small_member-forest_study.tif'
     """
-    parts = (run.folder.parent.name, layer, scenario or OWN)
+    parts = (run.folder.parent.name, layer, *([slice] if slice else []), scenario or OWN)
     return "_".join(("ALM", *(re.sub(r"[^A-Za-z0-9_-]+", "-", part)[:64] for part in parts))) + suffix
 
 
@@ -265,15 +272,17 @@ def wanted_area(
     return read_area(clip) if clip is not None else None if area is None else make_area(area)
 
 
-def layer_sources(run: Run, options: StudyOptions, layer: str) -> dict[str, tuple[Path, int]]:
-    """Band name to (file, band) of a layer.
+def layer_sources(run: Run, options: StudyOptions, layer: str, slice: str = "") -> dict[str, tuple[Path, int]]:
+    """Band name to (file, band) of a layer, in a time slice where one is named.
 
     Raises
     ------
     StudyError
-        There is no such layer.
+        There is no such layer or slice.
     """
-    folder = run.file("map")
+    slices = read_slices(run.folder)
+    run.file("map")
+    folder = slices.folder(slice)
     names = [learner.name for learner in options.learners]
     classes = options.target.task == "classification"
     layer = layer.removeprefix("member:")
@@ -281,12 +290,15 @@ def layer_sources(run: Run, options: StudyOptions, layer: str) -> dict[str, tupl
         return {name: (folder / file, band) for name, (file, band) in (CLASS_LAYERS if classes else FUSED_LAYERS).items()}
     if layer == "members" or layer in names:
         return _bands(folder / "members.tif", None if layer == "members" else layer)
+    if layer == "change" and slices.change is not None:
+        return _bands(slices.change, None)
     if layer == "probability" and classes:
         return _bands(folder / "probability.tif", None)
     name = layer.removeprefix("covariate:")
     if name != layer and name in {found.name for found in (*options.covariates, *options.derived)}:
-        return {name: (run.file(f"covariates/{name}.tif"), 1)}
-    extra = ", probability" if classes else ""
+        stack = Stack.open(run.file("covariates"))
+        return {name: ((stack.at(slice) if slice else stack).file(name), 1)}
+    extra = (", probability" if classes else "") + (", change" if slices.change is not None else "")
     raise StudyError(f"There is no layer {layer!r}. The layers are fused, members{extra}, {', '.join(names)}, covariate:NAME.")
 
 
@@ -345,11 +357,11 @@ def _refusion(
 
 
 def _computed(
-    run: Run, options: StudyOptions, fusion: Any, names: Sequence[str], opened: contextlib.ExitStack
+    run: Run, options: StudyOptions, fusion: Any, names: Sequence[str], opened: contextlib.ExitStack, slice: str = ""
 ) -> ComputedBands | None:
     if not names:
         return None
-    dataset = opened.enter_context(open_raster(run.file("map/members.tif")))
+    dataset = opened.enter_context(open_raster(read_slices(run.folder).folder(slice) / "members.tif"))
     windows = FusedWindows(dataset, fusion)
     places = [FUSED_BANDS.index(name) for name in names]
     tags = {key: value for key, value in dataset.tags().items() if key != "AREA_OR_POINT"}
@@ -360,16 +372,19 @@ def _computed(
 class _TableReader:
     """Rows of a table, block by block."""
 
-    def __init__(self, run: Run, options: StudyOptions, scenario: str | None, opened: contextlib.ExitStack) -> None:
+    def __init__(
+        self, run: Run, options: StudyOptions, scenario: str | None, opened: contextlib.ExitStack, slice: str = ""
+    ) -> None:
         classes = options.target.task == "classification"
-        sources = layer_sources(run, options, "fused")
+        sources = layer_sources(run, options, "fused", slice)
         if classes:
-            sources |= {name: (run.file("map/uncertainty.tif"), band) for name, band in (("dissimilarity", 2), ("inside", 4))}
+            trust = read_slices(run.folder).folder(slice) / "uncertainty.tif"
+            sources |= {name: (trust, band) for name, band in (("dissimilarity", 2), ("inside", 4))}
         self.columns = tuple(name for name in TABLE_COLUMNS if name in sources)
         self._computed = None
         if scenario not in (None, OWN):
             fusion, _ = _refusion(run, None, scenario, {})
-            self._computed = _computed(run, options, fusion, FUSED_BANDS, opened)
+            self._computed = _computed(run, options, fusion, FUSED_BANDS, opened, slice)
         computed = FUSED_BANDS if self._computed is not None else ()
         files = {path: opened.enter_context(open_raster(path)) for path in {source[0] for source in sources.values()}}
         self._bands = {name: (files[sources[name][0]], sources[name][1]) for name in self.columns if name not in computed}

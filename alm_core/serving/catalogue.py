@@ -6,14 +6,25 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from alm_core.covariates.stack import STACK_FILE, Stack
+from alm_core.covariates.stack import STACK_FILE
 from alm_core.errors import AlmError
-from alm_core.palettes import PALETTES, category_colour, is_diverging, unit_palette
+from alm_core.inspection.published_maps import REFERENCE_MAPS_FILE
+from alm_core.inspection.slices import (
+    CHANGE_FILE,
+    SLICES_FILE,
+    find_slice,
+    is_of_slice,
+    main_slice,
+    stack_of,
+    time_slices,
+)
+from alm_core.mapping.slices import MapSlice
+from alm_core.palettes import PALETTES, category_colour, centred_range, is_centred_unit, is_diverging, unit_palette
 from alm_core.serving.checks import LayerError
 from alm_core.serving.ranges import classes_of, display_range
 from alm_core.serving.rasters import Raster, header
@@ -22,6 +33,8 @@ from alm_core.workspace import RECORD, Run, read_json
 LOG = logging.getLogger(__name__)
 REFERENCES = "references"
 REFERENCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+AT = "@"
+"""Between the id of a layer and its slice of time in an address."""
 INSIDE_CLASSES = {0: "outside", 1: "inside"}
 GROUP_PALETTES = {"terrain": "bamako", "soil": "turku_r", "vegetation": "speed", "climate": "thermal", "radar": "davos"}
 
@@ -35,9 +48,10 @@ class Layer:
     id : str
         ``fused``, ``member:<name>``, ``lower``, ``upper``, ``width``, ``dissimilarity``, ``density``, ``inside``,
         ``covariate:<name>``, ``shap:<feature>``, ``reference:<id>``; of a classification also ``probability:<label>``,
-        ``member:<name>: <label>`` and ``margin``.
+        ``member:<name>: <label>`` and ``margin``; of a study with slices also those of `alm_core.serving.change_layers`.
     group : str
-        ``value``, ``members``, ``uncertainty``, ``trust``, ``covariates``, ``shap`` or ``references``.
+        ``value``, ``members``, ``uncertainty``, ``trust``, ``change``, ``differences``, ``covariates``, ``shap`` or
+        ``references``.
     file : Path
     band : int
     name : str
@@ -51,6 +65,12 @@ class Layer:
         Label of each number of a layer of classes.
     ranged : tuple of (Path, tuple of int)
         File and bands whose values decide the display range.
+    slice : str or None
+        Slice of time; None: the main one, or no slice at all.
+    companions : tuple of Path
+        Files of other slices with the same bands: all slices share one range, so that their colours can be compared.
+    centred : bool
+        The range is even about 0.
     """
 
     id: str
@@ -63,6 +83,14 @@ class Layer:
     palette: str = "batlow"
     classes: dict[int, str] | None = None
     ranged: tuple[Path, tuple[int, ...]] | None = None
+    slice: str | None = None
+    companions: tuple[Path, ...] = ()
+    centred: bool = False
+
+    @property
+    def key(self) -> str:
+        """What names it in an address: its id, and its slice where that is not the main one."""
+        return self.id if self.slice is None else f"{self.id}{AT}{self.slice}"
 
     @property
     def raster(self) -> Raster:
@@ -87,10 +115,11 @@ class Layer:
             numbers = list(self.classes or {0: ""})
             return float(min(numbers)), float(max(numbers) if len(numbers) > 1 else min(numbers) + 1)
         file, bands = self.ranged or (self.file, (self.band,))
-        low, high = display_range(_raster(file, self.id), bands, difference=self.is_difference)
-        if self.group == "shap" or (is_diverging(self.palette) and low < 0 < high):
-            high = max(-low, high)
-            low = -high
+        files = (file, *(other for other in self.companions if other != file))
+        found = [display_range(_raster(path, self.id), bands, difference=self.is_difference) for path in files]
+        low, high = min(part[0] for part in found), max(part[1] for part in found)
+        if self.group == "shap" or self.centred or (is_diverging(self.palette) and low < 0 < high):
+            return centred_range(low, high)
         return low, high
 
     @property
@@ -113,10 +142,21 @@ class Layer:
         return plain | {"classes": None if self.classes is None else {str(key): text for key, text in self.classes.items()}}
 
 
-def layers(run: Run) -> tuple[Layer, ...]:
+def layers(run: Run, *, slice: str | None = None) -> tuple[Layer, ...]:
     """Every layer of a run that is there to be shown, in the order of a list to choose from.
 
     A run that is not mapped yet has its staged covariates only.
+
+    Parameters
+    ----------
+    run : Run
+    slice : str, optional
+        Name of a slice of time; by default the main one.
+
+    Raises
+    ------
+    StudyError
+        No such slice.
 
     Examples
     --------
@@ -125,18 +165,22 @@ def layers(run: Run) -> tuple[Layer, ...]:
         for layer in layers(run):
             print(layer.id, layer.unit, layer.low, layer.high)
     """
-    return _layers(run.folder, stamps(run))
+    return _layers(run.folder, stamps(run), _other_slice(run, slice))
 
 
 def find_layer(run: Run, id: str) -> Layer:
-    """One layer by its id.
+    """One layer by its id, followed by ``@`` and the name of a slice where it is not that of the main one.
 
     Raises
     ------
     LayerError
-        The run has no such layer.
+        The run has no such layer, or no such slice.
     """
-    found = _by_id(run.folder, stamps(run)).get(id)
+    plain, _, name = id.rpartition(AT)
+    if plain and name in {slice.name for slice in time_slices(run)}:
+        found = _by_id(run.folder, stamps(run), _other_slice(run, name)).get(plain)
+    else:
+        found = _by_id(run.folder, stamps(run), None).get(id)
     if found is None:
         raise LayerError(
             f"This run has no layer {id[:80]!r}. It has {', '.join(layer.id for layer in layers(run)) or 'none yet'}."
@@ -162,6 +206,13 @@ def facts(run: Run) -> dict[str, Any]:
 # ---- parts --------------------------------------------------------------------------------------------------------------
 
 
+def _other_slice(run: Run, name: str | None) -> str | None:
+    """A slice that is not the main one."""
+    if name is None or name == main_slice(run):
+        return None
+    return find_slice(run, name).name
+
+
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
@@ -173,7 +224,8 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 def stamps(run: Run) -> tuple[tuple[int, int] | None, ...]:
     """Changes whenever a layer may have come or gone."""
     folder = run.folder
-    watched = (RECORD, "map/map.json", "map/fused.tif", "map/shap.tif", f"covariates/{STACK_FILE}", f"../{REFERENCES}")
+    watched = (RECORD, "map/map.json", "map/fused.tif", "map/shap.tif", SLICES_FILE, CHANGE_FILE, REFERENCE_MAPS_FILE)
+    watched += (f"covariates/{STACK_FILE}", f"../{REFERENCES}")
     return tuple(_stamp(folder / name) for name in watched)
 
 
@@ -198,26 +250,52 @@ def _facts(folder: Path, stamp: tuple[int, int] | None) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def _layers(folder: Path, stamps: tuple[tuple[int, int] | None, ...]) -> tuple[Layer, ...]:
+def _layers(folder: Path, stamps: tuple[tuple[int, int] | None, ...], slice: str | None) -> tuple[Layer, ...]:
+    from alm_core.serving.change_layers import change_layers, difference_layers
+
     run = Run(folder)
     found: list[Layer] = []
     if (folder / "map" / "map.json").is_file():
-        found += _map_layers(run)
-    found += _covariate_layers(folder)
+        found += _map_layers(run, slice)
+        found += change_layers(run, facts(run)["unit"])
+        found += difference_layers(run, facts(run)["unit"])
+    found += _covariate_layers(run, slice)
     found += _shap_layers(folder, facts(run)["unit"])
     found += _reference_layers(folder.parent / REFERENCES)
     return tuple(found)
 
 
 @lru_cache(maxsize=64)
-def _by_id(folder: Path, stamps: tuple[tuple[int, int] | None, ...]) -> dict[str, Layer]:
-    return {layer.id: layer for layer in _layers(folder, stamps)}
+def _by_id(folder: Path, stamps: tuple[tuple[int, int] | None, ...], slice: str | None) -> dict[str, Layer]:
+    return {layer.id: layer for layer in _layers(folder, stamps, slice)}
 
 
-def _map_layers(run: Run) -> Iterator[Layer]:
-    """Layers of the map stage: bands are found by the names that the map gave them."""
+def _map_layers(run: Run, slice: str | None) -> Iterator[Layer]:
+    """Layers of the map stage, each with the slice that it shows and the files that share its colours."""
+    paths = read_json(run.folder / "map" / "map.json")["paths"]
+    chosen = None if slice is None else find_slice(run, slice)
+    for layer in _slice_layers(run, _files(run, paths, chosen)):
+        name = (layer.file if layer.ranged is None else layer.ranged[0]).name
+        files = (run.folder / one.folder / name for one in _ends(run))
+        yield replace(layer, slice=slice, companions=tuple(file for file in files if file.is_file()))
+
+
+def _ends(run: Run) -> tuple[MapSlice, ...]:
+    """The first and the last slice, which stand for all of them: what changes with time changes most between these."""
+    slices = time_slices(run)
+    return tuple(dict.fromkeys((slices[0], slices[-1]))) if slices else ()
+
+
+def _files(run: Run, paths: dict[str, str], slice: MapSlice | None) -> dict[str, Path]:
+    """Rasters of a slice by what they hold; those of the run itself where there is none."""
+    if slice is None:
+        return {name: run.folder / path for name, path in paths.items()}
+    return {name: run.folder / slice.folder / Path(path).name for name, path in paths.items()}
+
+
+def _slice_layers(run: Run, files: dict[str, Path]) -> Iterator[Layer]:
+    """Layers of one map: bands are found by the names that the map gave them."""
     content, known = read_json(run.folder / "map" / "map.json"), facts(run)
-    files = {name: run.folder / path for name, path in content["paths"].items()}
     if known["task"] == "classification":
         yield from _class_layers(files, {int(code): class_label(label) for code, label in content["classes"].items()})
     else:
@@ -232,16 +310,18 @@ def _map_layers(run: Run) -> Iterator[Layer]:
 
 def _value_layers(files: dict[str, Path], known: dict[str, Any]) -> Iterator[Layer]:
     unit, palette = known["unit"], unit_palette(known["unit"])
+    centred = is_centred_unit(unit)
     # Members and their fusion share one range: their colours can be compared.
     shared = (files["fused"], (1,))
-    yield Layer("fused", "value", files["fused"], 1, "fused", unit, palette=palette, ranged=shared)
+    yield Layer("fused", "value", files["fused"], 1, "fused", unit, palette=palette, ranged=shared, centred=centred)
     for band, name in enumerate(known["learners"], start=1):
-        yield Layer(f"member:{name}", "members", files["members"], band, name, unit, palette=palette, ranged=shared)
+        file = files["members"]
+        yield Layer(f"member:{name}", "members", file, band, name, unit, palette=palette, ranged=shared, centred=centred)
     if known["interval"]:
         names = header(Raster.of(files["uncertainty"])).names
         lower, upper = names.index("lower") + 1, names.index("upper") + 1
-        yield Layer("lower", "uncertainty", files["uncertainty"], lower, "lower", unit, palette=palette)
-        yield Layer("upper", "uncertainty", files["uncertainty"], upper, "upper", unit, palette=palette)
+        yield Layer("lower", "uncertainty", files["uncertainty"], lower, "lower", unit, palette=palette, centred=centred)
+        yield Layer("upper", "uncertainty", files["uncertainty"], upper, "upper", unit, palette=palette, centred=centred)
         both = (files["uncertainty"], (lower, upper))
         yield Layer("width", "uncertainty", files["uncertainty"], lower, "width", unit, palette="lajolla_r", ranged=both)
 
@@ -271,18 +351,22 @@ def _trust(file: Path, names: tuple[str, ...], name: str, unit: str, palette: st
     return Layer(name, "trust", file, names.index(name) + 1, name, unit, palette=palette)
 
 
-def _covariate_layers(folder: Path) -> Iterator[Layer]:
-    if not (folder / "covariates" / STACK_FILE).is_file():
+def _covariate_layers(run: Run, slice: str | None) -> Iterator[Layer]:
+    if not (run.folder / "covariates" / STACK_FILE).is_file():
         return
-    stack = Stack.open(folder / "covariates")
+    stack = stack_of(run, slice)
     for name in (*stack.names, *stack.inputs):
         unit, file = stack.units[name], stack.file(name)
+        own = slice if is_of_slice(file) else None
+        ends = [file.parents[1] / one.name / file.name for one in _ends(run)] if is_of_slice(file) else []
         if stack.kinds[name] == "categorical":
             classes = {number: str(number) for number in classes_of(Raster.of(file), 1)}
-            yield Layer(f"covariate:{name}", "covariates", file, 1, name, unit, "category", classes=classes)
+            id = f"covariate:{name}"
+            yield Layer(id, "covariates", file, 1, name, unit, "category", classes=classes, slice=own, companions=tuple(ends))
         else:
             palette = covariate_palette(name, stack.groups[name], unit)
-            yield Layer(f"covariate:{name}", "covariates", file, 1, name, unit, palette=palette)
+            id = f"covariate:{name}"
+            yield Layer(id, "covariates", file, 1, name, unit, palette=palette, slice=own, companions=tuple(ends))
 
 
 def _shap_layers(folder: Path, unit: str) -> Iterator[Layer]:

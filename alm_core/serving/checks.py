@@ -103,6 +103,21 @@ def palette_name(text: str | None, default: str) -> str:
     return text
 
 
+def one_of(text: str | None, known: Sequence[str]) -> str:
+    """A word of a list, the first where none was given.
+
+    Examples
+    --------
+    >>> one_of(None, ("hatch", "grey"))
+    'hatch'
+    """
+    if text is None:
+        return known[0]
+    if text not in known:
+        raise RequestError(f"There is no {shown(text)} here. There are: {', '.join(known)}.")
+    return text
+
+
 def weights(text: str | None, learners: Sequence[str]) -> tuple[float, ...]:
     """Weights by hand, one per learner in their order, scaled to sum to one.
 

@@ -100,20 +100,22 @@ def _check_fusable(run: Run) -> None:
         raise RequestError("This run adds a model of the residual, fitted for its own weights: it has no scenarios.")
 
 
-def fused_tile(run: Run, fusion: Fusion, layer: str, z: int, x: int, y: int) -> np.ndarray | None:
+def fused_tile(run: Run, fusion: Fusion, layer: str, z: int, x: int, y: int, *, slice: str | None = None) -> np.ndarray | None:
     """One layer of a fusion on a tile.
 
     Parameters
     ----------
     layer : str
         One of `FUSED_LAYERS`.
+    slice : str, optional
+        Slice of time; by default the main one.
 
     Returns
     -------
     ndarray or None
         ``[256, 256]``, NaN where there is no data; None for a tile without any.
     """
-    members = member_tile(run, z, x, y)
+    members = member_tile(run, z, x, y, slice=slice)
     if members is None:
         return None
     if layer == "fused":

@@ -12,7 +12,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from alm_core.serving.cache import BoundedCache
-from alm_core.serving.catalogue import find_layer, learners, task
+from alm_core.serving.catalogue import AT, find_layer, learners, task
 from alm_core.serving.checks import LayerError
 from alm_core.serving.mercator import TILE_PIXELS, tile_pixels
 from alm_core.serving.rasters import FULL, Raster, header, read_block, read_pixels
@@ -83,8 +83,8 @@ def decoded_tile(raster: Raster, bands: Sequence[int], z: int, x: int, y: int) -
     return DECODED.get((raster, bands, z, x, y), read)
 
 
-def member_tile(run: Run, z: int, x: int, y: int) -> np.ndarray | None:
-    """The members of a run on a tile exactly as stored.
+def member_tile(run: Run, z: int, x: int, y: int, *, slice: str | None = None) -> np.ndarray | None:
+    """The members of a run on a tile exactly as stored; of the main slice where no other is named.
 
     Returns
     -------
@@ -96,15 +96,16 @@ def member_tile(run: Run, z: int, x: int, y: int) -> np.ndarray | None:
     LayerError
         The run is not mapped yet, or maps classes.
     """
-    raster = member_raster(run)
+    raster = member_raster(run, slice=slice)
     return decoded_tile(raster, range(1, len(learners(run)) + 1), z, x, y)
 
 
-def member_raster(run: Run) -> Raster:
-    """The file that holds the members of a regression."""
+def member_raster(run: Run, *, slice: str | None = None) -> Raster:
+    """The file that holds the members of a regression, of the main slice where no other is named."""
     if task(run) != "regression":
         raise LayerError("This run maps classes: its members are probabilities, which are not fused by weights of a number.")
-    return find_layer(run, f"member:{learners(run)[0]}").raster
+    first = f"member:{learners(run)[0]}"
+    return find_layer(run, first if slice is None else f"{first}{AT}{slice}").raster
 
 
 def member_codes(run: Run) -> MemberCodes:

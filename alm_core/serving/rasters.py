@@ -400,8 +400,9 @@ def _handle(raster: Raster, level: int) -> rasterio.DatasetReader:
 
 
 def longitude_latitude_bounds(grid: Grid) -> tuple[float, float, float, float]:
-    """West, south, east, north of a grid in degrees."""
+    """West, south, east, north of a grid in degrees; across 180 degrees the east goes on beyond it."""
     if is_longitude_latitude(grid):
         return grid.bounds
     back = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    return back.transform_bounds(*grid.bounds, densify_pts=41)
+    west, south, east, north = back.transform_bounds(*grid.bounds, densify_pts=41)
+    return west, south, east + 360.0 if east < west else east, north

@@ -1,7 +1,8 @@
 """The addresses that the dashboard's server answers beside its pages.
 
 ====================================================================  ====================================================
-``/alm/tiles/<study>/<run>/<layer>/{z}/{x}/{y}.png``                  a layer; query: palette, low, high, scenario
+``/alm/tiles/<study>/<run>/<layer>/{z}/{x}/{y}.png``                  ``<layer>`` or ``<layer>@<slice>``;
+                                                                      query: palette, low, high, scenario, style
 ``/alm/tiles/<study>/<run>/live/{z}/{x}/{y}.png``                     members fused by weights, preset, correction, lambda
 ``/alm/members/<study>/<run>/{z}/{x}/{y}.bin``                        members for fusing in the browser
 ``/alm/hillshade/<study>/<run>/{z}/{x}/{y}.png``, ``picture.png``     the ground
@@ -47,7 +48,7 @@ from alm_core.serving.responses import (
 )
 from alm_core.serving.runs import find_run, workspace
 from alm_core.serving.small_copies import SmallCopyWantedError, make_small_copy, want_small_copy
-from alm_core.serving.tiles import layer_tile, scenario_tile
+from alm_core.serving.tiles import STYLES, layer_tile, scenario_tile
 from alm_core.serving.urls import ASSETS, ROOT, vendor_folder
 from alm_core.workspace import Run
 
@@ -72,11 +73,11 @@ def _layer_tile(request: Request) -> bytes:
     low, high = _range(request, layer)
     scenario = query.get("scenario", STUDY)
     if scenario == STUDY:
-        return layer_tile(layer, z, x, y, palette=palette, low=low, high=high)
+        return layer_tile(layer, z, x, y, palette=palette, low=low, high=high, style=checks.one_of(query.get("style"), STYLES))
     if layer.id not in FUSED_LAYERS:
         raise RequestError(f"The layer {layer.id!r} is the same in every scenario: leave `scenario` out.")
     fusion = named_fusion(run, scenario)
-    return scenario_tile(run, fusion, layer.id, z, x, y, palette=palette, low=low, high=high)
+    return scenario_tile(run, fusion, layer, z, x, y, palette=palette, low=low, high=high)
 
 
 async def live_route(request: Request) -> Response:
@@ -91,7 +92,7 @@ def _live_tile(request: Request) -> bytes:
     layer = find_layer(run, "fused")
     palette = checks.palette_name(request.query_params.get("palette"), layer.palette)
     low, high = _range(request, layer)
-    return scenario_tile(run, fusion, "fused", z, x, y, palette=palette, low=low, high=high)
+    return scenario_tile(run, fusion, layer, z, x, y, palette=palette, low=low, high=high)
 
 
 async def members_route(request: Request) -> Response:

@@ -19,7 +19,7 @@ from alm_core.workspace import Run
 ROOT = "/alm"
 TILE = "{z}/{x}/{y}"
 ASSETS = Path(__file__).parents[2] / "assets"
-DRAWING = 1
+DRAWING = 2
 """Raised when tiles of the same data are drawn another way."""
 
 
@@ -31,6 +31,7 @@ def tile_url(
     low: float | None = None,
     high: float | None = None,
     scenario: str | None = None,
+    style: str | None = None,
 ) -> str:
     """Address of the tiles of a layer, with ``{z}/{x}/{y}`` for the map to fill in.
 
@@ -38,13 +39,15 @@ def tile_url(
     ----------
     run : Run
     layer_id : str
-        See `alm_core.serving.catalogue.Layer`.
+        `key` of `alm_core.serving.catalogue.Layer`: its id, and its slice of time where that is not the main one.
     palette : str, optional
         A name of `alm_core.palettes.PALETTES`; default: that of the layer.
     low, high : float, optional
         Values of the first and the last colour; default: the range of the layer.
     scenario : str, optional
         A saved scenario, for the layers ``fused``, ``lower``, ``upper`` and ``width``; others are the same in all of them.
+    style : str, optional
+        How a mark of a change map is drawn: ``hatch`` or ``grey``.
 
     Raises
     ------
@@ -53,10 +56,10 @@ def tile_url(
     """
     layer = find_layer(run, layer_id)
     query: dict[str, Any] = {"v": layer_version(run, layer)}
-    if scenario is not None and scenario != STUDY and layer_id in FUSED_LAYERS:
-        query |= {"scenario": scenario, "v": scenario_version(run, scenario)}
-    query |= _style(palette, low, high)
-    return f"{_run_root('tiles', run)}/{quote(layer_id, safe=':')}/{TILE}.png?{urlencode(query)}"
+    if scenario is not None and scenario != STUDY and layer.id in FUSED_LAYERS:
+        query |= {"scenario": scenario, "v": scenario_version(run, scenario, slice=layer.slice)}
+    query |= _style(palette, low, high) | ({} if style is None else {"style": style})
+    return f"{_run_root('tiles', run)}/{quote(layer_id, safe=':@')}/{TILE}.png?{urlencode(query)}"
 
 
 def live_url(
@@ -146,11 +149,11 @@ def layer_version(run: Run, layer: Layer) -> str:
     return version(*stamps, layer.band, layer.palette, sorted((layer.classes or {}).items()))
 
 
-def scenario_version(run: Run, scenario: str) -> str:
+def scenario_version(run: Run, scenario: str, *, slice: str | None = None) -> str:
     """Changes when a scenario of that name fuses otherwise."""
     from alm_core.scenarios.scenario import load_scenario
 
-    return version(member_raster(run).stamp, _stamp(run.folder / "fusion.json"), load_scenario(run, scenario).key)
+    return version(member_raster(run, slice=slice).stamp, _stamp(run.folder / "fusion.json"), load_scenario(run, scenario).key)
 
 
 def version(*parts: Any) -> str:

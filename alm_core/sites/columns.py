@@ -202,7 +202,8 @@ def parse_numbers(cells: pd.Series, rows: np.ndarray, column: str, faults: Fault
         faults.add(
             TableError,
             f"column {column!r} holds {len(bad)} cell(s) that are no numbers: {name_rows(bad_rows, shown)}. "
-            "Write a number or leave the cell empty; a censored value such as '<66' is not 66.",
+            "Write a number or leave the cell empty; a censored value such as '<66' is not 66, and is kept as a bound where "
+            'the study says [target] censored = "bounds".',
         )
     return numbers
 

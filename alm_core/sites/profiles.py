@@ -12,11 +12,12 @@ import pandas as pd
 from alm_core.errors import SitesError, TableError
 from alm_core.sites.conversions import depth_weighted_mean
 from alm_core.sites.faults import Faults, name_some
+from alm_core.sites.slices import OUTSIDE
 
 SAME_PLACE_DEGREES = 1e-6
 """Coordinates of one site may differ by this much (0.1 m) between its rows."""
 DEPTH_TOLERANCE_M = 1e-6
-REPEATS = ("refuse", "mean", "separate")
+REPEATS = ("refuse", "mean", "separate", "slice_mean")
 
 
 def content_ids(frame: pd.DataFrame) -> pd.Series:
@@ -87,7 +88,9 @@ def collapse(frame: pd.DataFrame, *, repeats: str = "refuse") -> tuple[pd.DataFr
         Rows with `site_id`, `longitude`, `latitude`, `value`, `source_row` and any of the optional columns.
     repeats : {"refuse", "mean", "separate"}
         `mean` averages values and dates; not for rows of different seasons, since screening then sees the mean
-        date only. `separate` gives every repeat an id of its own with its date.
+        date only. `separate` gives every repeat an id of its own with its date. `slice_mean` makes one row of the rows of a site
+        in one time slice (column `slice`), with the mean value, and names it by both; rows outside every slice stay apart. The
+        column `site` then holds the id of the place.
 
     Returns
     -------
@@ -106,6 +109,8 @@ def collapse(frame: pd.DataFrame, *, repeats: str = "refuse") -> tuple[pd.DataFr
     content = ["site_id", "date", "depth_top", "depth_bottom", "value", "uncertainty", "method", "survey"]
     ordered = frame.sort_values([name for name in content if name in frame], kind="stable").reset_index(drop=True)
     ordered, notes = _profiles(ordered)
+    if repeats == "slice_mean":
+        return _slice_means(ordered, notes)
     doubled = ordered["site_id"].duplicated(keep=False)
     if not doubled.any():
         return ordered, tuple(notes)
@@ -113,6 +118,7 @@ def collapse(frame: pd.DataFrame, *, repeats: str = "refuse") -> tuple[pd.DataFr
     if repeats == "refuse":
         raise SitesError(_repeated(ordered[doubled]))
     if repeats == "separate":
+        ordered["site"] = ordered["site_id"]
         ordered["site_id"] = _separate_ids(ordered, doubled)
         notes.append(f"{doubled.sum()} repeated rows of {sites} site(s) kept apart, each under an id with its date")
     else:
@@ -120,6 +126,24 @@ def collapse(frame: pd.DataFrame, *, repeats: str = "refuse") -> tuple[pd.DataFr
         ordered = _join(ordered[~doubled], means)
         notes.append(f"{doubled.sum()} repeated rows of {sites} site(s) averaged")
     return ordered.sort_values("site_id", kind="stable").reset_index(drop=True), tuple(notes)
+
+
+def _slice_means(rows: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """One row for each site and time slice; rows outside every slice stay as they are, so that screening counts them."""
+    if "slice" not in rows:
+        raise SitesError("repeats is 'slice_mean', but no time slices were given. Name them as [[slices]], or choose 'mean'.")
+    inside = rows["slice"] != OUTSIDE
+    key = rows["site_id"] + "@" + rows["slice"]
+    several = inside & key.duplicated(keep=False)
+    # A row that says nothing must not stand for its slice where others say something.
+    means = [_mean(group) for _, group in rows[several].groupby(key[several], sort=True)]
+    made = _join(rows[~several], means) if means else rows
+    outside = made["slice"] == OUTSIDE
+    apart = _separate_ids(made, outside)
+    made = made.assign(site=made["site_id"], site_id=apart.where(outside, made["site_id"] + "@" + made["slice"]))
+    if means:
+        notes.append(f"{int(several.sum())} rows averaged to {len(means)}, one for each site and time slice")
+    return made.sort_values("site_id", kind="stable").reset_index(drop=True), tuple(notes)
 
 
 def _join(rest: pd.DataFrame, rows: Sequence[pd.Series]) -> pd.DataFrame:

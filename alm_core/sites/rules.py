@@ -91,6 +91,18 @@ def outside_grid(context: Context) -> Verdict | None:
     return _verdict(context.cell_index == -1, -1.0, lambda site: "outside the grid")
 
 
+def outside_slices(context: Context) -> Verdict | None:
+    """The year belongs to no time slice of the study."""
+    if "slice" not in context.frame:
+        return None
+    year = context.frame["date"].dt.year.to_numpy(float)
+
+    def reason(site: int) -> str:
+        return "outside every slice: year unknown" if np.isnan(year[site]) else f"outside every slice: year {year[site]:.0f}"
+
+    return _verdict(context.frame["slice"].to_numpy() == "", year, reason)
+
+
 def outside_covariates(context: Context) -> Verdict | None:
     """Every covariate is missing at the site."""
     if context.features is None:
@@ -246,7 +258,7 @@ def _duplicate_groups(context: Context) -> np.ndarray | None:
         if context.cell_index is None:
             context.notes.append("rule duplicate not judged: no grid was given")
             return None
-        return context.cell_index
+        return _within_slices(context, context.cell_index)
     if context.row_column is None:
         raise SitesError(f"duplicate_distance_cells is {distance:g}: distances need the grid. Give `grid`, or set it to 0.")
     members = np.flatnonzero(context.inside & np.isfinite(context.row_column[0]) & np.isfinite(context.row_column[1]))
@@ -258,7 +270,15 @@ def _duplicate_groups(context: Context) -> np.ndarray | None:
     # sites without a place, kept by hand, are nobody's duplicate
     rest = group == -1
     group[rest] = len(group) + np.arange(rest.sum())
-    return group
+    return _within_slices(context, group)
+
+
+def _within_slices(context: Context, group: np.ndarray) -> np.ndarray:
+    """Groups parted by time slice: rows of one place in different slices are no duplicates."""
+    if "slice" not in context.frame:
+        return group
+    codes = pd.factorize(context.frame["slice"], sort=True)[0]
+    return np.unique(np.column_stack([group, codes]), axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def _choose(context: Context, members: np.ndarray) -> int:

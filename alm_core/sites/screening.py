@@ -18,7 +18,9 @@ from alm_core.sites.faults import name_some
 from alm_core.sites.rules import Context
 from alm_core.sites.table import AUDIT_FIELDS, SiteTable
 
-UNUSABLE = rules.by_name((rules.no_value, rules.no_coordinates, rules.outside_grid, rules.outside_covariates))
+UNUSABLE = rules.by_name(
+    (rules.no_value, rules.no_coordinates, rules.outside_grid, rules.outside_slices, rules.outside_covariates)
+)
 """Rules that nobody can overrule: there is nothing to learn from such a site."""
 RULES = UNUSABLE | rules.by_name(
     (
@@ -134,7 +136,7 @@ def screen(
     exclude = dict(exclude or {})
     _check_ids(frame["site_id"], keep, exclude)
     audited = _ask(context, set(keep), exclude)
-    return SiteTable(audited, table.crs, (*table.notes, *context.notes))
+    return SiteTable(audited, table.crs, (*table.notes, *context.notes), table.bounds)
 
 
 def _check_ids(known: pd.Series, keep: Sequence[str], exclude: Mapping[str, str]) -> None:

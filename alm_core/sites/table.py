@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from alm_core.errors import DomainError, MissingFileError, SitesError, TableError
+from alm_core.sites.censored import BOUNDS, CHOICES, split_censored, take_bounds
 from alm_core.sites.columns import (
     CENTIMETRES,
     DATE_FIELDS,
@@ -36,12 +37,16 @@ from alm_core.sites.faults import Faults, name_rows, name_some
 from alm_core.sites.profiles import check_depths, check_places, collapse, content_ids
 from alm_core.sites.raw_measurements import convert
 from alm_core.sites.reading import RawTable, read_raw
+from alm_core.sites.slices import SliceYears, with_slices
 
 FIELDS = (
     "site_id", "longitude", "latitude", "value", "date", "date_is_year", "method", "uncertainty", "depth_top", "depth_bottom",
-    "survey", "porosity", "source_row",
+    "survey", "porosity", "source_row", "slice", "site",
 )  # fmt: skip
-"""Columns of a site table, in their order; the first four and the last are always there."""
+"""Columns of a site table, in their order; the first four and `source_row` are always there.
+
+`slice` is the time slice in a study that has some. `site` is the id of the place, where `site_id` names one of its rows.
+"""
 AUDIT_FIELDS = ("kept", "reason", "rule", "rule_value")
 """Columns that screening adds."""
 METADATA_KEY = b"active_layer_mapper_sites"
@@ -62,11 +67,14 @@ class SiteTable:
         CRS of longitude and latitude.
     notes : tuple of str
         What was guessed, counted or changed on the way.
+    bounds : pandas.DataFrame or None
+        Rows whose value is a bound only (`alm_core.sites.censored`), where they were asked for. They are no sites to learn from.
     """
 
     frame: pd.DataFrame
     crs: str = LONGITUDE_LATITUDE
     notes: tuple[str, ...] = ()
+    bounds: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         missing = [name for name in FIELDS[:4] if name not in self.frame]
@@ -141,6 +149,7 @@ class SiteTable:
             "removed": _counts(removed, "rule"),
             "methods": _counts(kept, "method"),
             "surveys": _counts(kept, "survey"),
+            **({"slices": _counts(kept, "slice")} if "slice" in kept else {}),
             "dates": [str(dates.min().date()), str(dates.max().date())] if len(dates) else None,
             "values": [float(values.min()), float(values.median()), float(values.max())] if len(values) else None,
             "crs": self.crs,
@@ -170,6 +179,8 @@ def read_sites(
     bounds: tuple[float, float, float, float] | None = None,
     value_maximum: float | None = None,
     repeats: str = "refuse",
+    censored: str = "refuse",
+    slices: Sequence[SliceYears] = (),
 ) -> SiteTable:
     """Read a site table from CSV, TXT, TSV, XLSX, Parquet, GeoPackage, GeoJSON or a shapefile.
 
@@ -197,8 +208,12 @@ def read_sites(
         West, south, east, north of the map in degrees: with them swapped or mirrored coordinates are noticed.
     value_maximum : float, optional
         Upper bound of the target; 1 or less means that a fraction is expected.
-    repeats : {"refuse", "mean", "separate"}
+    repeats : {"refuse", "mean", "separate", "slice_mean"}
         What to do with several rows of one site that are no profile; see `profiles.collapse`.
+    slices : sequence of (name, first year, last year)
+        Time slices: each row gets the one of its year in the column `slice`, empty outside all of them.
+    censored : {"refuse", "bounds"}
+        What to do with values such as ``<66``: a fault that names them, or rows of `SiteTable.bounds`.
 
     Returns
     -------
@@ -224,7 +239,7 @@ def read_sites(
     )
     _check_fields(raw, chosen, faults, columns or {}, geometry=use_geometry, converting=conversion is not None)
     faults.raise_any()
-    frame, notes = _parse(raw, chosen, sentinels, faults)
+    frame, notes = _parse(raw, chosen, sentinels, faults, bounds=_bounds_wanted(censored, faults))
     x, y = (raw.x, raw.y) if use_geometry else (frame["longitude"].to_numpy(), frame["latitude"].to_numpy())
     declared = longitude_latitude_crs(raw.crs) if use_geometry and raw.crs else None
     used_crs = longitude_latitude_crs(crs)
@@ -242,8 +257,15 @@ def read_sites(
     check_places(frame, faults)
     check_depths(frame, faults)
     faults.raise_any()
+    if slices:
+        frame, found = with_slices(frame, slices)
+        notes += found
+    bounded = None
+    if BOUNDS[0] in frame:
+        frame, bounded, found = take_bounds(frame)
+        notes += found
     frame, more = _finish(frame, conversion, repeats, path)
-    return SiteTable(frame, LONGITUDE_LATITUDE, tuple([*raw.notes, *chosen.notes, *notes, *more]))
+    return SiteTable(frame, LONGITUDE_LATITUDE, tuple([*raw.notes, *chosen.notes, *notes, *more]), bounded)
 
 
 def _check_fields(
@@ -258,7 +280,15 @@ def _check_fields(
             faults.add(TableError, missing_field(name, list(raw.frame.columns)))
 
 
-def _parse(raw: RawTable, chosen: ChosenColumns, sentinels: tuple[float, ...], faults: Faults) -> tuple[pd.DataFrame, list[str]]:
+def _bounds_wanted(censored: str, faults: Faults) -> bool:
+    if censored not in CHOICES:
+        faults.add(TableError, f"censored is {censored!r}: one of {', '.join(CHOICES)} is expected.")
+    return censored == "bounds"
+
+
+def _parse(
+    raw: RawTable, chosen: ChosenColumns, sentinels: tuple[float, ...], faults: Faults, *, bounds: bool = False
+) -> tuple[pd.DataFrame, list[str]]:
     """Cells into numbers, dates and words under our names."""
     notes: list[str] = []
     names = dict(chosen.names)
@@ -270,7 +300,10 @@ def _parse(raw: RawTable, chosen: ChosenColumns, sentinels: tuple[float, ...], f
         notes.append("numbers have a decimal comma")
     frame = pd.DataFrame({"source_row": raw.rows})
     for name in numeric:
-        numbers = parse_numbers(raw.frame[names[name]], raw.rows, names[name], faults, comma=comma)
+        cells = raw.frame[names[name]]
+        if bounds and name == "value":
+            cells, frame[BOUNDS[0]], frame[BOUNDS[1]] = split_censored(cells, raw.rows, names[name], faults, comma=comma)
+        numbers = parse_numbers(cells, raw.rows, names[name], faults, comma=comma)
         if name not in ("longitude", "latitude"):
             numbers = _drop_sentinels(numbers, sentinels, names[name], notes)
         if name in LENGTH_FIELDS and CENTIMETRES.search(names[name].strip()):
@@ -294,12 +327,17 @@ def _parse(raw: RawTable, chosen: ChosenColumns, sentinels: tuple[float, ...], f
             faults.add(
                 TableError, f"{name} was given alone. Name both columns.depth_top and columns.depth_bottom, or columns.depth."
             )
-    empty = int(frame["value"].isna().sum()) if "value" in frame else 0
+    empty = int((frame["value"].isna() & np.logical_not(_bounded(frame))).sum()) if "value" in frame else 0
     if empty:
         notes.append(f"{empty} row(s) without a value")
     if "value" not in frame:
         frame["value"] = np.nan
     return frame, notes
+
+
+def _bounded(frame: pd.DataFrame) -> Any:
+    """Rows whose value is a bound."""
+    return np.isfinite(frame[list(BOUNDS)]).any(axis=1) if BOUNDS[0] in frame else False
 
 
 def _drop_sentinels(numbers: np.ndarray, sentinels: tuple[float, ...], column: str, notes: list[str]) -> np.ndarray:
@@ -356,7 +394,7 @@ def _apply_unit(frame: pd.DataFrame, value_unit: str, value_maximum: float | Non
             f'values go up to {values.max():g} only though value_unit is "percent": they look like fractions. '
             'Set value_unit = "fraction".',
         )
-    for name in ("value", "uncertainty"):
+    for name in ("value", "uncertainty", *BOUNDS):
         if name in frame:
             frame[name] = frame[name] / 100
     return ["values divided by 100 (percent)"]
@@ -381,7 +419,7 @@ def _finish(
 # ---- the target -------------------------------------------------------------------------------------------------
 
 
-def check_target(values: Any, task: str = "regression", *, name: str = "value") -> None:
+def check_target(values: Any, task: str = "regression", *, name: str = "value", transform: str = "none") -> None:
     """Refuse a target that nothing can be learned from.
 
     Parameters
@@ -391,11 +429,13 @@ def check_target(values: Any, task: str = "regression", *, name: str = "value") 
     task : {"regression", "classification"}
     name : str
         What the target is called in messages.
+    transform : {"none", "log"}
+        Scale on which the target is learned.
 
     Raises
     ------
     SitesError
-        No site, NaN or infinite values, one value only, or labels that are no whole numbers.
+        No site, NaN or infinite values, one value only, labels that are no whole numbers, or values without a logarithm.
 
     Examples
     --------
@@ -410,6 +450,11 @@ def check_target(values: Any, task: str = "regression", *, name: str = "value") 
     if known.size < target.size:
         raise SitesError(
             f"{target.size - known.size} of {target.size} sites have no {name} (NaN or infinite). Screen the sites first."
+        )
+    if transform == "log" and known.min() <= 0:
+        raise SitesError(
+            f"{int((known <= 0).sum())} of {known.size} sites have a {name} of 0 or less (the smallest is {known.min():g}), "
+            'which has no logarithm. Take them out with [screening] minimum, or set transform = "none" in [target].'
         )
     if known.min() == known.max():
         what = "class" if task == "classification" else "value"

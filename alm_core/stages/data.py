@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pyproj import Transformer
 
-from alm_core.covariates.extraction import extract
+from alm_core.covariates.extraction import extract_slices
 from alm_core.covariates.raster import open_raster
 from alm_core.covariates.samples import make_samples
 from alm_core.covariates.stack import DerivedSource, LayerSource, Stack, stage
@@ -19,6 +19,7 @@ from alm_core.mapping.published import check_publishable
 from alm_core.options import DerivedOptions, StudyOptions
 from alm_core.sites.screening import audit, screen
 from alm_core.sites.table import SiteTable, check_target, read_sites
+from alm_core.stages.bounded import FILE, write_bounded
 from alm_core.stages.context import Context
 from alm_core.study import Study
 from alm_core.workspace import write_json
@@ -58,7 +59,7 @@ def _grid(study: Study) -> Grid:
 
 def layer_sources(study: Study) -> tuple[list[LayerSource], list[DerivedSource]]:
     """The layers of the study with absolute paths."""
-    layers = [LayerSource(**{**layer.model_dump(), "path": study.file(layer.path)}) for layer in study.options.covariates]
+    layers = [LayerSource(**study.layer_fields(layer)) for layer in study.options.covariates]
     return layers, [DerivedSource(**derived.model_dump()) for derived in study.options.derived]
 
 
@@ -77,6 +78,8 @@ def stage_covariates(context: Context) -> list[Path]:
         progress=context.report,
         workers=context.workers,
         margin_cells=staging_margin(options),
+        slices=[one.name for one in options.slices],
+        main_slice=options.main_slice,
     )
     return context.files("covariates")
 
@@ -103,6 +106,8 @@ def read_table(study: Study, grid: Grid | None = None) -> SiteTable:
         repeats=options.repeats,
         bounds=geographic_bounds(grid) if grid is not None else None,
         value_maximum=study.options.target.maximum,
+        censored=study.options.target.censored,
+        slices=[(one.name, one.first_year, one.last_year) for one in study.options.slices],
     )
 
 
@@ -117,10 +122,7 @@ def stage_sites(context: Context) -> list[Path]:
     """Read, convert and screen the sites, and take the covariates at them."""
     options, stack = context.options, context.stack
     table = read_table(context.study, stack.grid)
-    x, y = site_places(table, stack.grid)
-    extraction = options.extraction
-    features = extract(stack, x, y, method=extraction.method, window_cells=extraction.window_cells)
-    features = with_site_columns(features, table, options.derived)
+    x, y, features = covariates_at(context, table)
     cells = stack.grid.cell_index(x, y)
     screened = screen(
         table,
@@ -130,12 +132,13 @@ def stage_sites(context: Context) -> list[Path]:
         features=features,
         grid=stack.grid,
         task=options.target.task,
+        transform=options.target.transform,
         categorical=tuple(name for name, kind in stack.kinds.items() if kind == "categorical"),
     )
     kept = screened.frame["kept"].to_numpy(bool)
     check_any_left(screened)
     samples = make_samples(screened.frame[kept], features[kept], x[kept], y[kept])
-    check_target(samples.target, options.target.task, name=options.target.name)
+    check_target(samples.target, options.target.task, name=options.target.name, transform=options.target.transform)
     if len(samples) < options.validation.folds:
         raise SitesError(
             f"{len(samples)} sites are left after screening, fewer than the {options.validation.folds} folds. "
@@ -144,8 +147,20 @@ def stage_sites(context: Context) -> list[Path]:
     screened.to_parquet(context.folder / "sites.parquet")
     samples.to_parquet(context.folder / "samples.parquet")
     summary = {"table": screened.to_dict(), "removed": audit(screened).to_dict("records"), "samples": samples.to_dict()}
+    summary["bounds"] = write_bounded(context, table, covariates_at)
     write_json(context.folder / "sites.json", summary)
-    return context.files("sites.parquet", "samples.parquet", "sites.json")
+    names = ["sites.parquet", "samples.parquet", "sites.json"]
+    return context.files(*names, *([FILE] if summary["bounds"]["kept"] else []))
+
+
+def covariates_at(context: Context, table: SiteTable) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+    """Places of the rows of a table in the CRS of the grid, and the covariates there, each row in its own time slice."""
+    options, stack = context.options, context.stack
+    x, y = site_places(table, stack.grid)
+    extraction = options.extraction
+    times = table.frame["slice"] if "slice" in table.frame else [""] * len(table)
+    features = extract_slices(stack, x, y, times, method=extraction.method, window_cells=extraction.window_cells)
+    return x, y, with_site_columns(features, table, options.derived)
 
 
 def with_site_columns(features: pd.DataFrame, table: SiteTable, derived: Sequence[DerivedOptions]) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from alm_core.learning.missing import check_takes_missing
 from alm_core.learning.model_files import load_learner, load_native
 from alm_core.learning.procedure import Procedure
 from alm_core.learning.residual import Residual, fit_residual
+from alm_core.learning.target import TargetTransform
 from alm_core.mapping.member import Member
 from alm_core.mapping.oracle import OracleReport, check_first_block
 from alm_core.stages.context import Context
@@ -92,7 +93,9 @@ def check_staged(context: Context, features: tuple[str, ...]) -> None:
     AlmError
     """
     hashes = FileHashes(context.folder.parent / HASHES)
-    context.stack.check(features, digest=hashes)
+    stack = context.stack
+    for part in [stack.at(time) for time in stack.slices] or [stack]:
+        part.check(features, digest=hashes)
     hashes.save()
 
 
@@ -191,6 +194,7 @@ def _fitted_again(context: Context, samples: Samples, spec: Mapping[str, Any], p
         feature_names=plan.features,
         categorical=tuple(name for name in plan.categorical if name in plan.features),
         classes=plan.classes or None,
+        transform=TargetTransform(plan.transform, spec.get("smearing", 1.0)),
     ).fit(used.features.to_numpy(np.float32), used.target)
 
 

@@ -13,9 +13,11 @@ from alm_core.learning.folds import Folds, make_folds
 from alm_core.learning.out_of_fold import OutOfFold
 from alm_core.learning.procedure import LearnerSpec, Procedure
 from alm_core.learning.selection import Selection, select_features
+from alm_core.learning.target import TargetTransform
 from alm_core.learning.validation import KrigingBaseline, paired_gain, score, validate
 from alm_core.options import StudyOptions
 from alm_core.progress import Reporter
+from alm_core.stages.bounded import bounded_metrics, bounded_validation
 from alm_core.stages.context import Context
 from alm_core.workspace import read_json, write_json
 
@@ -38,9 +40,12 @@ def procedure(context: Context, samples: Samples, *, features: tuple[str, ...] |
     residual = "kriging" if options.kriging.residual else "model" if options.bias.method == "residual" else "none"
     uncertainty = options.uncertainty
     interval = {"level": uncertainty.level, "normalise": uncertainty.normalise} if uncertainty.method != "none" else None
+    if interval and target.transform != "none":
+        interval["asymmetric"] = True  # errors of a skewed target are skewed: more room above than below
     return Procedure(
         learners=tuple(LearnerSpec(spec.name, spec.kind or spec.name, dict(spec.options)) for spec in options.learners),
         task=target.task,
+        transform=target.transform,
         classes=classes,
         features=features,
         selection=selection_options(options) if selecting else None,
@@ -90,7 +95,7 @@ def select_all(samples: Samples, plan: Procedure, options: StudyOptions, report:
     learners = [(spec.name, spec.kind, spec.options) for spec in plan.learners if spec.name in wanted]
     return select_features(
         samples.features,
-        samples.target,
+        TargetTransform(plan.transform).forward(samples.target),
         learners=learners,
         task=plan.task,
         folds=folds,
@@ -123,6 +128,7 @@ def outer_folds(
         domain=plan.domain,
         holdout=options.validation.holdout,
         strata=samples.target.astype(str) if plan.task == "classification" else None,
+        together=samples.site_groups,
     )
 
 
@@ -133,19 +139,22 @@ def stage_validation(context: Context) -> list[Path]:
     nested = options.selection.enabled and options.selection.nested
     plan = procedure(context, samples, features=None if nested else chosen, selecting=nested)
     baseline = KrigingBaseline(options.kriging.covariates) if options.kriging.enabled else None
+    bounded = bounded_validation(context, samples) if plan.task == "regression" else None
     parts, folds_found, notes = [], {}, {}
     schemes = options.validation.schemes
     for number, scheme in enumerate(schemes):
         repeats = options.validation.repeats if scheme == "random" else 1
         folds = outer_folds(scheme, samples, plan, options, n_folds=options.validation.folds, repeats=repeats)
-        report = _part(context.report, number, len(schemes))
-        part, notes[scheme] = validate(samples, folds, plan, baseline=baseline, progress=report)
+        report = part_of(context.report, number, len(schemes))
+        part, notes[scheme] = validate(samples, folds, plan, baseline=baseline, bounded=bounded, progress=report)
         parts.append(part)
         folds_found[scheme] = folds.to_dict()
     out_of_fold = OutOfFold.join(parts)
     out_of_fold.to_parquet(context.folder / "out_of_fold.parquet")
     write_json(context.folder / "folds.json", folds_found)
-    write_json(context.folder / "metrics.json", metrics(out_of_fold, samples, plan, options, notes))
+    censored = bounded_metrics(notes)
+    found = metrics(out_of_fold, samples, plan, options, notes)
+    write_json(context.folder / "metrics.json", found | ({"censored": censored} if censored else {}))
     return context.files("out_of_fold.parquet", "folds.json", "metrics.json")
 
 
@@ -153,7 +162,8 @@ def metrics(
     out_of_fold: OutOfFold, samples: Samples, plan: Procedure, options: StudyOptions, notes: dict[str, Any]
 ) -> dict[str, Any]:
     """metrics.json: scores per scheme, gains of the fusion, and how they were computed."""
-    groups = None if options.sites.groups == "none" else samples.groups(options.sites.groups)
+    # Rows of one site are no independent witnesses: without other groups whole sites are drawn.
+    groups = samples.site_groups if options.sites.groups == "none" else samples.groups(options.sites.groups)
     schemes = score(
         out_of_fold,
         samples,
@@ -180,6 +190,6 @@ def metrics(
     }
 
 
-def _part(report: Reporter, number: int, of: int) -> Callable[[int, int, str], None]:
+def part_of(report: Reporter, number: int, of: int) -> Callable[[int, int, str], None]:
     """Progress of one part of several equal ones."""
     return lambda done, total, message: report(number * total + done, of * total, message)

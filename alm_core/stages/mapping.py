@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from alm_core.mapping.engine import limit_read_cache
 from alm_core.mapping.estimate import MapEstimate
 from alm_core.mapping.predict import MapResult, map_blocks
 from alm_core.stages.context import Context
-from alm_core.stages.fitted import INNER, check_staged, load_fitted, read_inner
+from alm_core.stages.fitted import INNER, Fitted, check_staged, load_fitted, read_inner
 from alm_core.stages.learning import procedure
+from alm_core.stages.slices import MapPart, join_slices, map_parts, of_all_parts, part_files, part_progress, write_part
 from alm_core.workspace import read_json, write_json
 
 
@@ -56,7 +58,10 @@ def stage_models(context: Context) -> list[Path]:
         "features": list(trained.features),
         "saved": saved,
         "classes": list(plan.classes),
-        "learners": [{"name": spec.name, "kind": spec.kind, "options": spec.options} for spec in trained.procedure.learners],
+        "learners": [
+            {"name": spec.name, "kind": spec.kind, "options": spec.options, "smearing": learner.transform.smearing}
+            for spec, learner in zip(trained.procedure.learners, trained.learners, strict=True)
+        ],
     }
     write_json(context.folder / "models.json", facts)
     context.report(3, 3, "models fitted")
@@ -146,22 +151,35 @@ def map_tags(context: Context) -> dict[str, Any]:
 
 
 def stage_map(context: Context) -> list[Path]:
-    """Predict every cell of the mask and write the rasters."""
-    target = context.folder / "map"
+    """Predict every cell of the mask and write the rasters, for each time slice of the study."""
+    parts = map_parts(context)
+    left = [part for part in parts if not part.finished]
 
     def keep_estimate(found: MapEstimate) -> None:
-        write_json(target / "estimate.json", found.to_dict())
+        found = of_all_parts(found, len(parts), len(left))
+        write_json(context.folder / "map" / "estimate.json", found.to_dict())
         context.report.note(found.text)
+        found.check_disk(context.folder)
 
-    result = make_map(context, on_estimate=keep_estimate)
-    facts = result.to_dict()
-    facts["paths"] = {name: path.relative_to(context.folder).as_posix() for name, path in result.paths.items()}
-    write_json(target / "map.json", {name: facts[name] for name in ("paths", "counts", "classes", "oracle")})
-    return [*result.paths.values(), target / "map.json"]
+    making = prepare_map(context) if left else None
+    written: list[Path] = []
+    for number, part in enumerate(parts):
+        if part not in left or making is None:
+            written += part_files(context, part)
+            continue
+        result = make_map(
+            context,
+            making,
+            part,
+            progress=part_progress(context, part, number, len(parts)),
+            on_estimate=keep_estimate if part is left[0] else None,
+        )
+        written += write_part(context, part, result)
+    return [*written, *join_slices(context, map_tags(context))]
 
 
 def estimate_stage(context: Context) -> MapEstimate:
-    """What the map of a run will take; the blocks that are timed stay for the map.
+    """What the maps of a run will take; the blocks that are timed stay for the map.
 
     Raises
     ------
@@ -173,39 +191,62 @@ def estimate_stage(context: Context) -> MapEstimate:
         """Ends the map once the estimate is there."""
 
     found: list[MapEstimate] = []
+    parts = map_parts(context)
+    left = [part for part in parts if not part.finished] or parts[-1:]
 
     def stop(estimate: MapEstimate) -> None:
-        found.append(estimate)
-        estimate.check_disk(context.folder)
+        found.append(of_all_parts(estimate, len(parts), len(left)))
+        found[0].check_disk(context.folder)
         raise Enough
 
     with contextlib.suppress(Enough):
-        make_map(context, on_estimate=stop)
+        make_map(context, prepare_map(context), left[0], progress=context.report, on_estimate=stop)
     return found[0]
 
 
-def make_map(context: Context, *, on_estimate: Callable[[MapEstimate], None]) -> MapResult:
-    """Map a run whose models are fitted."""
+@dataclass(frozen=True)
+class Making:
+    """What all maps of a run share: the fitted members and all that goes with them."""
+
+    plan: Procedure
+    fitted: Fitted
+    tags: dict[str, Any]
+
+
+def prepare_map(context: Context) -> Making:
+    """Read the fitted models, prove that the covariates are those that they were trained on, and compile."""
     limit_read_cache()  # before the mask is read: all of it would be kept
-    samples, options, stack = context.samples, context.options, context.stack
-    plan = final_plan(context, samples)
+    plan = final_plan(context, context.samples)
     check_staged(context, plan.features)
-    fitted = load_fitted(context, samples, plan)
+    fitted = load_fitted(context, context.samples, plan)
     warm_up_kernels(context)
     weights = mean_weights(context.folder, fitted.fusion, plan)
+    return Making(plan, fitted, map_tags(context) | {"learners": list(plan.names), "weights": weights})
+
+
+def make_map(
+    context: Context,
+    making: Making,
+    part: MapPart,
+    *,
+    progress: Callable[[int, int, str], None],
+    on_estimate: Callable[[MapEstimate], None] | None,
+) -> MapResult:
+    """Make one map of a run whose models are fitted."""
+    options, fitted = context.options, making.fitted
     return map_blocks(
-        stack.reader,
-        stack.grid,
+        part.stack.reader,
+        part.stack.grid,
         fitted.members,
         fitted.fusion,
-        names=plan.features,
-        folder=context.folder / "map",
-        fingerprint=context.keys["map"],
+        names=making.plan.features,
+        folder=part.folder,
+        fingerprint=part.fingerprint,
         applicability=fitted.area,
         residual=fitted.residual,
-        classes=plan.classes,
+        classes=making.plan.classes,
         unit=options.target.unit,
-        tags=map_tags(context) | {"learners": list(plan.names), "weights": weights},
+        tags=making.tags | part.tags,
         block_size=options.map.block_size,
         workers=context.workers,
         dtype=options.map.dtype,
@@ -213,7 +254,7 @@ def make_map(context: Context, *, on_estimate: Callable[[MapEstimate], None]) ->
         compression=options.map.compression,
         missing=options.map.missing,
         restart=True,
-        progress=context.report,
+        progress=progress,
         engine=context.engine,
         oracle=fitted.oracle,
         on_estimate=on_estimate,

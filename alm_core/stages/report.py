@@ -15,10 +15,13 @@ from alm_core.mapping.facts import CovariateFact
 from alm_core.mapping.figures import map_figure, outside_of, read_preview
 from alm_core.mapping.judge import judge_map
 from alm_core.mapping.published import publish
+from alm_core.mapping.slices import read_slices
 from alm_core.mapping.stac import ItemFacts, build_item, write_item
 from alm_core.stages.context import Context
+from alm_core.stages.evaluation import write_extent, write_reference_maps
 from alm_core.stages.fitted import load_fusion
 from alm_core.stages.mapping import final_plan, mean_weights
+from alm_core.time_slices import PLACEHOLDER
 from alm_core.workspace import RECORD, atomic_path, read_json, write_json
 
 INSIDE_BAND = {"regression": 5, "classification": 4}
@@ -31,9 +34,10 @@ def stage_report(context: Context) -> list[Path]:
     """Write the card, the STAC item, the thumbnail and, for a simulated study, the judgement against its truth."""
     written = []
     if context.options.map.publish_as:
-        written.append(publish(context.folder / "map" / "fused.tif", context.options.map.publish_as))
+        written += publish_maps(context)
     if context.options.study.truth and context.options.target.task == "regression":
         written.append(write_judgement(context))
+    written += [*write_extent(context), *write_reference_maps(context)]
     context.report(1, 4, "thumbnail")
     written.append(write_thumbnail(context))
     context.report(2, 4, "card")
@@ -45,18 +49,49 @@ def stage_report(context: Context) -> list[Path]:
     return written
 
 
+def publish_maps(context: Context) -> list[Path]:
+    """The fused raster under the name of the product; beside it one of each slice, named by both."""
+    name = context.options.map.publish_as
+    slices = read_slices(context.folder)
+    folders = [(slices.folder(slice), f"{name}_{slice}") for slice in slices.names]
+    return [publish(folder / "fused.tif", title) for folder, title in [(context.folder / "map", name), *folders]]
+
+
 def write_judgement(context: Context) -> Path:
-    """Compare the map of a simulated study with its truth."""
+    """Compare the map of a simulated study with its truth, slice by slice where the truth is given so."""
     noise = context.samples.about["uncertainty"].dropna().to_numpy()
-    found = judge_map(
-        context.folder / "map",
-        context.study.file(context.options.study.truth),
-        label_noise=noise,
-        seed=context.options.study.seed,
-    )
+    slices, truth = read_slices(context.folder), context.options.study.truth
+
+    def judged(folder: Path, slice: str) -> dict[str, Any]:
+        known = context.study.file(truth.replace(PLACEHOLDER, slice))
+        return judge_map(folder, known, label_noise=noise, seed=context.options.study.seed).to_dict()
+
+    found = judged(context.folder / "map", slices.main)
+    if PLACEHOLDER in truth:
+        found["slices"] = {name: judged(slices.folder(name), name) for name in slices.names}
     path = context.folder / "truth.json"
-    write_json(path, found.to_dict())
+    write_json(path, found)
     return path
+
+
+def slice_facts(context: Context) -> tuple[dict[str, Any], ...]:
+    """Years and mapped cells of each slice; none without slices."""
+    found = read_slices(context.folder)
+    return tuple(
+        {
+            "name": one.name,
+            "first_year": one.first_year,
+            "last_year": one.last_year,
+            "mapped": read_json(found.folder(one.name) / "map.json")["counts"]["mapped"],
+        }
+        for one in found.slices
+    )
+
+
+def map_time(context: Context) -> str:
+    """What the maps are valid for: what the study says, or the years from the first slice to the last."""
+    slices = context.options.slices
+    return f"{slices[0].first_year}/{slices[-1].last_year}" if slices else context.options.map.time
 
 
 def write_thumbnail(context: Context) -> Path:
@@ -108,7 +143,7 @@ def card_facts(context: Context) -> CardFacts:
         unit=target.unit,
         task=target.task,
         description=". ".join(part.rstrip(".") for part in (target.description, head.description) if part),
-        time=options.map.time,
+        time=map_time(context),
         created=now(),
         simulated=head.simulated,
         seed=head.seed,
@@ -130,6 +165,9 @@ def card_facts(context: Context) -> CardFacts:
         published=f"map/{options.map.publish_as}.tif" if options.map.publish_as else "",
         uncertainty=folder / "map" / "uncertainty.tif",
         classes=mapped["classes"],
+        slices=slice_facts(context),
+        main_slice=options.main_slice,
+        change=read_slices(folder).change_facts,
         site_x=samples.x,
         site_y=samples.y,
         limits=limits(context, metrics, samples),
@@ -177,6 +215,7 @@ def write_catalogue_item(context: Context, facts: CardFacts) -> Path:
     assets = {name: folder / path for name, path in read_json(folder / "map" / "map.json")["paths"].items()}
     if context.options.map.publish_as:
         assets["published"] = folder / "map" / f"{context.options.map.publish_as}.tif"
+    assets |= slice_assets(context)
     assets = {"fused": assets.pop("fused"), **assets, "card": folder / "card.html", "thumbnail": folder / "map" / "thumbnail.png"}
     scores = facts.fused_scores(facts.headline)
     item = build_item(
@@ -196,12 +235,22 @@ def write_catalogue_item(context: Context, facts: CardFacts) -> Path:
                 "alm:validation": facts.headline,
                 "alm:scores": {name: value for name, value in scores.items() if isinstance(value, float) and value == value},
                 "alm:weights": dict(facts.weights),
+                **({"alm:slices": list(facts.slices), "alm:main_slice": facts.main_slice} if facts.slices else {}),
             },
         ),
         assets,
         root=folder,
     )
     return write_item(folder / "stac.json", item)
+
+
+def slice_assets(context: Context) -> dict[str, Path]:
+    """The rasters of every slice, named ``fused-1980-1984`` and so on, and the change map; none without slices."""
+    found, assets = read_slices(context.folder), {}
+    for name in found.names:
+        paths = read_json(found.folder(name) / "map.json")["paths"]
+        assets |= {f"{raster}-{name}": context.folder / path for raster, path in paths.items()}
+    return assets | ({"change": found.change} if found.change is not None else {})
 
 
 def now() -> str:

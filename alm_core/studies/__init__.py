@@ -17,5 +17,8 @@ def _demo(module: str) -> Callable[..., Path]:
     return write_demo
 
 
-DEMOS: dict[str, Callable[..., Path]] = {"active_layer_moisture": _demo("active_layer_moisture")}
+DEMOS: dict[str, Callable[..., Path]] = {
+    "active_layer_moisture": _demo("active_layer_moisture"),
+    "circumpolar_permafrost": _demo("circumpolar_permafrost"),
+}
 """Name of a study: the function that writes its demo, called as ``write_demo(folder, size=..., seed=..., progress=...)``."""

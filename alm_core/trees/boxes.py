@@ -74,12 +74,8 @@ def column_limits(low, high, holed, column_low, column_high):
 
 
 @compiled
-def load_tile(values, valid, top, left, bottom, right, holed, numbers, start, cell_row, cell_column):
-    """Copy the valid cells of a tile into columns of `numbers`; returns how many there are.
-
-    `start` gets the place in `numbers` where each of the two columns of a feature begins.
-    """
-    n_features = values.shape[0]
+def list_cells(valid, top, left, bottom, right, cell_row, cell_column):
+    """Row and column of each valid cell of a tile, row by row; returns how many there are."""
     count = 0
     for row in range(top, bottom):
         for column in range(left, right):
@@ -87,6 +83,17 @@ def load_tile(values, valid, top, left, bottom, right, holed, numbers, start, ce
                 cell_row[count] = row
                 cell_column[count] = column
                 count += 1
+    return count
+
+
+@compiled
+def load_tile(values, valid, top, left, bottom, right, holed, numbers, start, cell_row, cell_column):
+    """Copy the valid cells of a tile into columns of `numbers`; returns how many there are.
+
+    `start` gets the place in `numbers` where each of the two columns of a feature begins.
+    """
+    n_features = values.shape[0]
+    count = list_cells(valid, top, left, bottom, right, cell_row, cell_column)
     whole = count == (bottom - top) * (right - left)
     slots = n_features
     for f in range(n_features):

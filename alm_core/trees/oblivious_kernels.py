@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import uint8, uint64
 
-from alm_core.trees.boxes import GROUP, STRIDE, TILE, merge_boxes
+from alm_core.trees.boxes import GROUP, STRIDE, TILE, list_cells, merge_boxes
 from alm_core.trees.compiled import compiled
 
 MOST_CUTS = 255
@@ -62,13 +62,7 @@ def rank_limits(cuts, n_cuts, low, high, holed, least, most):
 def load_ranks(values, valid, top, left, bottom, right, holed, cuts, n_cuts, least, most, numbers, ranks, cell_row, cell_column):
     """Ranks of the valid cells of a tile, column by column; columns of one rank are left out. Returns the number of cells."""
     n_features = values.shape[0]
-    count = 0
-    for row in range(top, bottom):
-        for column in range(left, right):
-            if valid[row, column]:
-                cell_row[count] = row
-                cell_column[count] = column
-                count += 1
+    count = list_cells(valid, top, left, bottom, right, cell_row, cell_column)
     for column in range(2 * n_features):
         if least[column] == most[column]:
             continue

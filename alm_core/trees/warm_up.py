@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,17 +29,41 @@ def warm_up(tell: Callable[[str], None] | None = None) -> float:
     float
         Seconds.
     """
-    begun = time.perf_counter()
+    with timed("trees and explanations", tell) as took:
+        row, block = np.zeros((1, 1), np.float32), np.array([[[-1, 0], [1, 2]]], np.float32)
+        sort_cells(block.reshape(1, 4), np.zeros(1, np.float32), np.array([0, 1]))
+        for tree in (lopsided_tree(), even_tree()):
+            ensemble = assemble([tree], base=[0.0], link="identity", task="regression", source="warm-up", feature_names=["x"])
+            ensemble.predict(row)
+            ensemble.predict_block(block, np.ones((2, 2), bool))
+            shap_values(ensemble, row)
+    return took.seconds
+
+
+@dataclass
+class Took:
+    """Seconds that a piece of work took; 0 until it is done."""
+
+    seconds: float = 0.0
+
+
+@contextlib.contextmanager
+def timed(what: str, tell: Callable[[str], None] | None) -> Iterator[Took]:
+    """Say what is being compiled and take the time: the frame of every room's `warm_up`.
+
+    Examples
+    --------
+    >>> with timed("nothing", print) as took:
+    ...     pass
+    preparing nothing: up to a minute the first time on a machine, then a second
+    >>> took.seconds > 0
+    True
+    """
+    took, begun = Took(), time.perf_counter()
     if tell is not None:
-        tell("preparing compiled kernels: up to a minute the first time on a machine, then a second")
-    row, block = np.zeros((1, 1), np.float32), np.array([[[-1, 0], [1, 2]]], np.float32)
-    sort_cells(block.reshape(1, 4), np.zeros(1, np.float32), np.array([0, 1]))
-    for tree in (lopsided_tree(), even_tree()):
-        ensemble = assemble([tree], base=[0.0], link="identity", task="regression", source="warm-up", feature_names=["x"])
-        ensemble.predict(row)
-        ensemble.predict_block(block, np.ones((2, 2), bool))
-        shap_values(ensemble, row)
-    return time.perf_counter() - begun
+        tell(f"preparing {what}: up to a minute the first time on a machine, then a second")
+    yield took
+    took.seconds = time.perf_counter() - begun
 
 
 def lopsided_tree() -> RawTree:

@@ -339,7 +339,8 @@ class Studio {
   drawMap() {
     const { data } = this;
     const { L } = window;
-    const map = (this.map = L.map(this.part("map"), { minZoom: 3, maxZoom: 13, zoomSnap: 0.25, attributionControl: false, fadeAnimation: false }));
+    const minZoom = data.bounds[1][1] - data.bounds[0][1] < 100 ? 3 : 1; // A map around the pole needs the whole world.
+    const map = (this.map = L.map(this.part("map"), { minZoom, maxZoom: 13, zoomSnap: 0.25, attributionControl: false, fadeAnimation: false }));
     const bounds = L.latLngBounds(data.bounds);
     map.fitBounds(bounds, { animate: false });
     map.setMaxBounds(bounds.pad(0.6));

@@ -110,7 +110,7 @@
     const layer = L.tileLayer(wanted.url, {
       pane: name,
       opacity: wanted.opacity,
-      bounds: settings.bounds,
+      bounds: settings.limits,
       maxNativeZoom: settings.max_native_zoom,
       maxZoom: settings.max_zoom,
     });

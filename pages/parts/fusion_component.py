@@ -10,14 +10,12 @@ import streamlit as st
 
 from alm_core import palettes
 from alm_core.errors import StudyError
-from alm_core.grid import Grid
-from alm_core.mapping.cog import open_raster
 from alm_core.scenarios.scenario import CORRECTIONS, DEFAULT, Scenario, default_scenario
 from alm_core.scenarios.studio import PRESETS, studio_data
 from alm_core.serving import urls
 from alm_core.serving.catalogue import find_layer
 from alm_core.serving.members import member_codes
-from alm_core.stages.data import geographic_bounds
+from alm_core.serving.view_bounds import data_bounds
 from alm_core.workspace import Run
 from pages.parts.charts import learner_colour
 from pages.parts.frame import ROOT, Page, label, learner_label, metric_label, run_key, scheme_label
@@ -78,8 +76,7 @@ def fusion_map(page: Page, run: Run, *, scheme: str, scenario: Scenario, revisio
 def map_data(folder: str, _changed: int) -> dict[str, Any]:
     """Addresses, codes, colours and bounds of a run: what its map is made of."""
     run = Run.open(folder)
-    with open_raster(run.file("map/members.tif")) as dataset:
-        west, south, east, north = geographic_bounds(Grid.from_dataset(dataset))
+    west, south, east, north = data_bounds(run)
     layer = find_layer(run, "fused")
     files = {"fusion": "fusion.js", "charts": "fusion_charts.js"}
     return {

@@ -17,10 +17,10 @@ from folium.elements import JSCSSMixin, MacroElement
 from folium.plugins import Draw
 from folium.template import Template
 
-from alm_core.grid import Grid
-from alm_core.mapping.cog import open_raster
 from alm_core.serving import urls
-from alm_core.stages.data import geographic_bounds
+from alm_core.serving.catalogue import find_layer
+from alm_core.serving.rasters import header, longitude_latitude_bounds
+from alm_core.serving.view_bounds import data_bounds
 from alm_core.workspace import Run
 from pages.parts.frame import ROOT, Page
 
@@ -28,6 +28,8 @@ SCRIPTS = (("leaflet.draw", "draw/leaflet.draw.js"), ("/leaflet@", "leaflet.js")
 STYLES = (("leaflet.draw", "draw/leaflet.draw.css"), ("/leaflet@", "leaflet.css"))
 """What part of an outside address stands for which file of our own server; every other outside address is dropped."""
 ZOOMS = (3, 13)
+WIDE_DEGREES, WIDE_ZOOM = 100.0, 1
+"""A map that goes around the pole needs the whole world in one window."""
 NATIVE_ZOOM = 12
 ZOOM_STEP = 0.5
 """Half steps let a raster fill the map when the page opens."""
@@ -110,13 +112,14 @@ def base_map(page: Page, run: Run, *, draw: bool = True) -> Any:
     # leafmap takes two seconds to import; the program does it before the first visitor comes.
     import leafmap.foliumap as leafmap
 
-    west, south, east, north = run_bounds(run)
+    west, south, east, north = view = data_bounds(run)
+    zooms = (ZOOMS[0] if east - west < WIDE_DEGREES else WIDE_ZOOM, ZOOMS[1])
     figure = leafmap.Map(
         center=[(south + north) / 2, (west + east) / 2],
-        zoom=5,
+        zoom=zooms[0] + 2,
         tiles=None,
-        min_zoom=ZOOMS[0],
-        max_zoom=ZOOMS[1],
+        min_zoom=zooms[0],
+        max_zoom=zooms[1],
         zoom_snap=ZOOM_STEP,
         draw_control=False,
         measure_control=False,
@@ -132,7 +135,8 @@ def base_map(page: Page, run: Run, *, draw: bool = True) -> Any:
         draw_tools().add_to(figure)
     StartMap(
         {
-            "bounds": [[south, west], [north, east]],
+            "bounds": corners(view),
+            "limits": corners(raster_bounds(run)),
             "max_native_zoom": NATIVE_ZOOM,
             "max_zoom": ZOOMS[1],
             "vectors": [{"kind": kind, "url": urls.vector_url(kind)} for kind in vector_names()],
@@ -148,10 +152,15 @@ def vector_names() -> tuple[str, ...]:
     return tuple(name for name in VECTORS if (ROOT / "assets" / "vectors" / f"{name}.geojson").is_file())
 
 
-def run_bounds(run: Run) -> tuple[float, float, float, float]:
-    """West, south, east, north of the map of a run in degrees."""
-    with open_raster(run.file("map/fused.tif")) as dataset:
-        return geographic_bounds(Grid.from_dataset(dataset))
+def raster_bounds(run: Run) -> tuple[float, float, float, float]:
+    """West, south, east, north of the raster of a run in degrees: no tile lies outside."""
+    return longitude_latitude_bounds(header(find_layer(run, "fused").raster).grid)
+
+
+def corners(bounds: tuple[float, float, float, float]) -> list[list[float]]:
+    """Bounds as Leaflet writes them: south-west and north-east, latitude first."""
+    west, south, east, north = bounds
+    return [[south, west], [north, east]]
 
 
 def draw_tools() -> Draw:

@@ -13,6 +13,7 @@ import streamlit as st
 
 from alm_core.covariates.stack import Stack
 from alm_core.errors import AlmError
+from alm_core.inspection.area_series import AreaSeries, area_series
 from alm_core.inspection.water import METRES, VOLUMETRIC_UNITS, Thickness
 from alm_core.inspection.zonal import AreaSummary, summarise
 from alm_core.mapping.area import Area, make_area
@@ -24,6 +25,7 @@ from pages.parts.frame import Page, help_box
 from pages.parts.map_export import export_part
 from pages.parts.map_layers import LayerView, MapView
 from pages.parts.map_place import scenario_stamp
+from pages.parts.map_series import series_figure
 from pages.parts.numbers import interval_text, percent, with_unit
 from pages.parts.plain_text import plain_text
 
@@ -32,6 +34,8 @@ AREA = "map-area"
 UPLOADED = "map-upload"
 LARGEST_UPLOAD_MB = AREA_BYTES // MEGABYTE
 BY_NUMBER = "number"
+FEW_CELLS = 400_000
+"""Cells of an area that are read for every slice without being asked for."""
 
 
 def take_drawing(drawings: list[dict[str, Any]]) -> None:
@@ -115,7 +119,7 @@ def summary_part(page: Page, view: LayerView, kept: dict[str, Any]) -> None:
         thickness = choose_thickness(page, view)
         scenario = view.scenario if view.layer.id == "fused" else None
         summary = _summarise(
-            page.run, kept["shape"], kept["crs"], view.layer.id, scenario, thickness, scenario_stamp(page, scenario)
+            page.run, kept["shape"], kept["crs"], view.layer.id, scenario, view.slice, thickness, scenario_stamp(page, scenario)
         )
     except AlmError as fault:
         st.error(plain_text(str(fault)))
@@ -132,6 +136,8 @@ def summary_part(page: Page, view: LayerView, kept: dict[str, Any]) -> None:
         quantiles_part(page, summary)
     if summary.water is not None:
         water_part(page, summary)
+    if view.slice is not None and view.layer.id == "fused" and summary.mean is not None:
+        series_part(page, view, kept, few_cells=summary.cells <= FEW_CELLS)
     st.download_button(
         page.t("area.table"),
         summary_csv(summary),
@@ -146,10 +152,18 @@ def summary_part(page: Page, view: LayerView, kept: dict[str, Any]) -> None:
 
 @st.cache_resource(max_entries=50, show_spinner=False, hash_funcs={Run: lambda run: (str(run.folder), run.id)})
 def _summarise(
-    run: Run, shape: str, crs: str | None, layer: str, scenario: str | None, thickness: Thickness | None, stamp: str
+    run: Run,
+    shape: str,
+    crs: str | None,
+    layer: str,
+    scenario: str | None,
+    slice: str | None,
+    thickness: Thickness | None,
+    stamp: str,
 ) -> AreaSummary:
     """Read-only: kept so that moving a widget does not read the map again."""
-    return summarise(run, make_area(json.loads(shape), crs=crs), layer=layer, scenario=scenario, thickness=thickness)
+    area = make_area(json.loads(shape), crs=crs)
+    return summarise(run, area, layer=layer, scenario=scenario, slice=slice, thickness=thickness)
 
 
 def numbers_part(page: Page, summary: AreaSummary) -> None:
@@ -164,6 +178,35 @@ def numbers_part(page: Page, summary: AreaSummary) -> None:
     if summary.outside_share is not None:
         text = page.t("area.outside", share=percent(summary.outside_share, 1))
         (st.warning if summary.outside_share > 0.1 else st.success)(text, icon=":material/rule:")
+
+
+def series_part(page: Page, view: LayerView, kept: dict[str, Any], *, few_cells: bool) -> None:
+    """The mean of the area in every slice; a large area is read once per slice, so somebody has to ask for it."""
+    if not st.toggle(page.t("series.area"), few_cells, key="map-area-series-on"):
+        return
+    with st.spinner(page.t("series.reading")):
+        series = _series(page.run, kept["shape"], kept["crs"], view.scenario, scenario_stamp(page, view.scenario))
+    if series is None:
+        return
+    figure = series_figure(page, series.first_years, series.last_years, series.mean, series.lower, series.upper, series.names)
+    show(figure, key="map-area-series", height=230)
+    st.caption(page.t("series.area_help"))
+    table = pd.DataFrame(series.to_dict())
+    st.download_button(
+        page.t("series.table"),
+        table.to_csv(index=False),
+        file_name="area_periods.csv",
+        mime="text/csv",
+        icon=":material/table:",
+        on_click="ignore",
+        width="stretch",
+    )
+
+
+@st.cache_resource(max_entries=20, show_spinner=False, hash_funcs={Run: lambda run: (str(run.folder), run.id)})
+def _series(run: Run, shape: str, crs: str | None, scenario: str | None, stamp: str) -> AreaSeries | None:
+    """Read-only: kept so that moving a widget does not read every slice again."""
+    return area_series(run, make_area(json.loads(shape), crs=crs), scenario=scenario)
 
 
 def histogram_figure(page: Page, view: LayerView, summary: AreaSummary) -> go.Figure:

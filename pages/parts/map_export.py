@@ -9,6 +9,7 @@ import streamlit as st
 from alm_core.errors import AlmError
 from alm_core.jobs import find_job, submit
 from alm_core.mapping.area import Area
+from alm_core.serving.change_layers import CHANGE_GROUP
 from pages.parts.frame import Page, workspace
 from pages.parts.job_panel import job_panel
 from pages.parts.map_layers import FUSED, LayerView
@@ -45,8 +46,8 @@ def help_name(page: Page, view: LayerView, chosen: str) -> str:
         return chosen
     if layer.startswith("covariate:"):
         return "tif_covariate"
-    if layer == "members":
-        return "tif_members"
+    if layer in ("members", CHANGE_GROUP):
+        return f"tif_{layer}"
     return "tif" if page.regression else "tif_classes"
 
 
@@ -56,12 +57,14 @@ def start_export(page: Page, view: LayerView, area: Area | None, chosen: str) ->
     if area is not None:
         spec["area"] = area_geojson(area)
     if FORMATS[chosen] == "figure":
-        spec |= {"formats": [chosen], "layer": view.layer.id, "lang": page.lang}
+        spec |= {"formats": [chosen], "layer": view.layer.key, "lang": page.lang}
         if view.layer.kind == "continuous":
             spec |= {"palette": view.palette, "low": view.low, "high": view.high}
     else:
         spec |= {"format": chosen, "layer": exported_layer(view) if chosen == "tif" else FUSED}
-    if view.scenario is not None and spec["layer"] == FUSED:
+        if view.slice is not None and spec["layer"] != CHANGE_GROUP:
+            spec["slice"] = view.slice
+    if view.scenario is not None and view.layer.id == FUSED and spec["layer"] in (FUSED, view.layer.key):
         spec["scenario"] = view.scenario
     start_job(page, FORMATS[chosen], spec)
 
@@ -72,6 +75,8 @@ def exported_layer(view: LayerView) -> str:
         return "members"
     if view.layer.id.startswith("probability:"):
         return "probability"
+    if view.layer.group == CHANGE_GROUP:
+        return CHANGE_GROUP
     return view.layer.id if view.layer.group == "covariates" else FUSED
 
 

@@ -11,11 +11,14 @@ from typing import Any
 import streamlit as st
 
 from alm_core import palettes
+from alm_core.inspection.slices import can_be_significant, main_slice, smallest_p_value, time_slices
 from alm_core.scenarios.scenario import DEFAULT, list_scenarios, obstacle
 from alm_core.serving import urls
 from alm_core.serving.catalogue import Layer, layers
+from alm_core.serving.change_layers import CHANGE_GROUP, DIFFERENCE_GROUP, INSIGNIFICANT, MARKS, WITHIN
+from alm_core.serving.tiles import COVER, COVERED, HATCHED
 from alm_core.workspace import Run
-from pages.parts.frame import Page, layer_label
+from pages.parts.frame import Page, layer_label, seed, to_address
 from pages.parts.numbers import fixed, number, unit_text
 
 SCENARIO_LAYERS = ("fused", "lower", "upper", "width")
@@ -25,6 +28,7 @@ SAME_SCALE = ("value", "members", "references")
 FUSED, INSIDE = "fused", "inside"
 OPACITY = 0.85
 POPOVER_WIDTH = 320
+SLICE, NO_MARK = "slice", "none"
 HATCH_COLOUR = "rgba(255,255,255,0.6)"
 
 
@@ -38,6 +42,8 @@ class LayerView:
     title : str
         Name in the language of the page, with the scenario where it is not the study's own.
     scenario : str or None
+    slice : str or None
+        Slice of time that it shows; None where it is the same in all of them.
     palette : str
     low, high : float
         Display range.
@@ -49,32 +55,52 @@ class LayerView:
     palette: str
     low: float
     high: float
+    slice: str | None = None
 
     def url(self, run: Run) -> str:
         """Address of its tiles."""
         if self.layer.kind == "category":
-            return urls.tile_url(run, self.layer.id, scenario=self.scenario)
-        return urls.tile_url(run, self.layer.id, palette=self.palette, low=self.low, high=self.high, scenario=self.scenario)
+            return urls.tile_url(run, self.layer.key, scenario=self.scenario)
+        return urls.tile_url(run, self.layer.key, palette=self.palette, low=self.low, high=self.high, scenario=self.scenario)
 
-    def legend(self) -> dict[str, Any]:
+    def legend(self, page: Page) -> dict[str, Any]:
         """Its entry in the legend: colour bar with three ticks, or classes."""
         unit = unit_text(self.layer.unit)
         title = f"{self.title} ({unit})" if unit else self.title
         if self.layer.kind == "category":
-            return {"title": title, "items": class_items(self.layer)}
+            return {"title": title, "items": class_items(page, self.layer)}
         return {"title": title, "gradient": palettes.css_gradient(self.palette), "ticks": tick_texts(self.low, self.high)}
 
 
 @dataclass(frozen=True)
 class MapView:
-    """All that was chosen for the map."""
+    """All that was chosen for the map.
+
+    Attributes
+    ----------
+    left : LayerView
+    right : LayerView or None
+    opacity : float
+    hatch : str or None
+        Key of the layer that is hatched outside the area of applicability.
+    water, relief : bool
+    slice : str or None
+        Slice of time; None where the study has none.
+    mark : str or None
+        What marks cells of a change map.
+    style : str
+        How it is drawn.
+    """
 
     left: LayerView
     right: LayerView | None
     opacity: float
-    hatch: bool
+    hatch: str | None
     water: bool
     relief: bool
+    slice: str | None = None
+    mark: str | None = None
+    style: str = HATCHED
 
 
 def tick_texts(low: float, high: float) -> list[str]:
@@ -90,41 +116,80 @@ def tick_texts(low: float, high: float) -> list[str]:
     return [fixed(value, min(places, 6)) for value in (low, (low + high) / 2, high)]
 
 
-def class_items(layer: Layer) -> list[dict[str, str]]:
+def class_items(page: Page, layer: Layer) -> list[dict[str, str]]:
     """Colour and name of each class."""
-    return [{"colour": colour, "label": layer.classes[code]} for code, colour in layer.class_colours().items()]
+    names = dict(layer.classes or {})
+    if layer.group == CHANGE_GROUP:
+        names = {code: page.t(f"beyond_class.{name}") for code, name in names.items()}
+    return [{"colour": colour, "label": names[code]} for code, colour in layer.class_colours().items()]
 
 
 def choose_view(page: Page) -> MapView:
     """The row of controls above the map."""
-    every = {layer.id: layer for layer in run_layers(page)}
-    # What lies outside the area of applicability is a hatch over another layer.
-    known = {id: layer for id, layer in every.items() if id != INSIDE}
+    slice = choose_slice(page)
+    every = {layer.id: layer for layer in layers(page.run, slice=slice)}
+    known = shown_layers(every)
     row = st.container(horizontal=True, vertical_alignment="bottom", key="map-controls")
     with row:
-        left = choose_layer(page, known, side="left")
+        left = choose_layer(page, known, side="left", slice=slice)
         opacity = st.slider(page.t("opacity"), 0.0, 1.0, OPACITY, 0.05, key="map-opacity", width=150)
         with st.popover(page.t("colours"), icon=":material/palette:"), st.container(width=POPOVER_WIDTH):
             left = choose_colours(page, left, side="left")
-            hatch = INSIDE in every and st.toggle(page.t("hatch"), True, key="map-hatch")
+            mark, style = choose_mark(page, left, every)
+            hatched = INSIDE in every and mark is None and st.toggle(page.t("hatch"), True, key="map-hatch")
             water = st.toggle(page.t("water"), True, key="map-water")
             relief = st.toggle(page.t("relief"), True, key="map-relief")
         with st.popover(page.t("compare"), icon=":material/compare:"), st.container(width=POPOVER_WIDTH):
-            right = choose_comparison(page, known, left)
-    return MapView(left, right, opacity, hatch, water, relief)
+            right = choose_comparison(page, left, slice)
+    hatch = every[INSIDE].key if hatched else None
+    return MapView(left, right, opacity, hatch, water, relief, slice, mark, style)
 
 
-def run_layers(page: Page) -> tuple[Layer, ...]:
-    """Layers of the run; where the study has slices of time, those of the slice that was chosen and those without one."""
-    found = layers(page.run)
-    slices = sorted({layer.slice for layer in found if getattr(layer, "slice", None)})
-    if len(slices) < 2:
-        return found
-    chosen = st.select_slider(page.t("slice"), slices, value=slices[-1], key="map-slice")
-    return tuple(layer for layer in found if getattr(layer, "slice", None) in (None, chosen))
+def choose_slice(page: Page) -> str | None:
+    """The slice of time, as a slider above everything; None where the study has none. It is part of the address."""
+    names = [slice.name for slice in time_slices(page.run)]
+    if len(names) < 2:
+        return names[0] if names else None
+    seed(SLICE, (main_slice(page.run), *names))
+    chosen = st.select_slider(page.t("slice"), names, key=SLICE)
+    to_address(SLICE)
+    return chosen
 
 
-def choose_layer(page: Page, known: dict[str, Layer], *, side: str) -> LayerView:
+def shown_layers(every: dict[str, Layer]) -> dict[str, Layer]:
+    """Layers to choose from: what only marks cells of another layer is none of them."""
+    return {id: layer for id, layer in every.items() if id not in (INSIDE, *MARKS)}
+
+
+def changes_with_time(layer: Layer) -> bool:
+    """True of a layer that has a raster of its own in every slice."""
+    return bool(layer.companions) or layer.slice is not None
+
+
+def choose_mark(page: Page, view: LayerView, every: dict[str, Layer]) -> tuple[str | None, str]:
+    """Which cells of a change map are marked as not to be relied on, and how; nothing for other layers."""
+    marks = [mark for mark in MARKS if mark in every]
+    if view.layer.group != CHANGE_GROUP or view.layer.kind == "category" or not marks:
+        return None, HATCHED
+    few = not can_be_significant(page.run)
+    ordered = [mark for mark in (WITHIN, INSIGNIFICANT) if mark in marks] if few else marks
+    chosen = st.radio(page.t("mark.label"), [*ordered, NO_MARK], format_func=lambda name: page.t(f"mark.{name}"), key="map-mark")
+    if few:
+        st.caption(page.t("mark.few", count=len(time_slices(page.run)), smallest=number(smallest_p_value(page.run), 2)))
+    else:
+        st.caption(page.t("mark.chance"))
+    covered = st.toggle(page.t("mark.cover"), key="map-mark-cover", disabled=chosen == NO_MARK)
+    return None if chosen == NO_MARK else chosen, COVERED if covered else HATCHED
+
+
+def mark_item(page: Page, view: MapView) -> dict[str, Any]:
+    """The mark of a change map in the legend."""
+    covered = view.style == COVERED
+    colour = "rgb({}, {}, {})".format(*COVER[1][:3]) if covered else HATCH_COLOUR
+    return {"colour": colour, "label": page.t(f"mark_legend.{view.mark}"), "hatch": not covered}
+
+
+def choose_layer(page: Page, known: dict[str, Layer], *, side: str, slice: str | None = None) -> LayerView:
     """Layer and scenario; those on the left are part of the address, so that a view can be shared."""
     id = choose(
         page.t("layer") if side == "left" else page.t("layer_right"),
@@ -134,7 +199,7 @@ def choose_layer(page: Page, known: dict[str, Layer], *, side: str) -> LayerView
         titles=lambda id: layer_title(page, known[id]),
         width=290,
     )
-    return plain_view(page, known[id], choose_scenario(page, id, side=side))
+    return plain_view(page, known[id], choose_scenario(page, id, side=side), slice)
 
 
 def choose_scenario(page: Page, id: str, *, side: str) -> str | None:
@@ -190,15 +255,23 @@ def layer_title(page: Page, layer: Layer) -> str:
     """Display name of a layer; a reference has the name that it was given."""
     if layer.group == "references":
         return f"{page.c('layer.reference')}: {layer.name}"
+    if layer.group == CHANGE_GROUP:
+        return page.t(f"change_layer.{layer.id}")
+    if layer.group == DIFFERENCE_GROUP:
+        return page.t("difference", name=layer.name.replace("_", " "))
     return page.t("class") if layer.id == FUSED and layer.kind == "category" else layer_label(page, layer.id)
 
 
-def plain_view(page: Page, layer: Layer, scenario: str | None) -> LayerView:
+def plain_view(page: Page, layer: Layer, scenario: str | None, slice: str | None = None) -> LayerView:
     """A layer in its own colours and range."""
     title = layer_title(page, layer)
+    # Rasters of the main slice are those of the map itself, so the layer does not name it.
+    slice = slice if changes_with_time(layer) else None
+    if slice:
+        title = f"{title} · {slice}"
     if scenario:
         title = f"{title} · {scenario}"
-    return LayerView(layer, title, scenario, layer.palette, layer.low, layer.high)
+    return LayerView(layer, title, scenario, layer.palette, layer.low, layer.high, slice)
 
 
 def choose_colours(page: Page, view: LayerView, *, side: str) -> LayerView:
@@ -220,12 +293,16 @@ def choose_colours(page: Page, view: LayerView, *, side: str) -> LayerView:
     return replace(view, palette=palette, low=low, high=high)
 
 
-def choose_comparison(page: Page, known: dict[str, Layer], left: LayerView) -> LayerView | None:
+def choose_comparison(page: Page, left: LayerView, slice: str | None) -> LayerView | None:
     """The layer on the right of the swipe bar."""
     if not st.toggle(page.t("swipe.on"), key="map-swipe"):
         st.caption(page.t("swipe.help"))
         return None
-    right = choose_layer(page, known, side="right")
+    if slice is not None:
+        names = [one.name for one in time_slices(page.run)]
+        slice = st.select_slider(page.t("slice_right"), names, value=names[0], key="map-slice-right")
+    known = shown_layers({layer.id: layer for layer in layers(page.run, slice=slice)})
+    right = choose_layer(page, known, side="right", slice=slice)
     if right.layer.id == left.layer.id or {right.layer.group, left.layer.group} <= set(SAME_SCALE):
         return replace(right, palette=left.palette, low=left.low, high=left.high)
     return right
@@ -234,15 +311,18 @@ def choose_comparison(page: Page, known: dict[str, Layer], left: LayerView) -> L
 def map_state(page: Page, view: MapView, *, place: dict[str, Any] | None, area: dict[str, Any] | None) -> dict[str, Any]:
     """What `map_view.js` shows."""
     rasters = {"left": {"url": view.left.url(page.run), "opacity": view.opacity}}
-    legend = [view.left.legend()]
+    legend = [view.left.legend(page)]
     swipe = None
     if view.right is not None:
         rasters["right"] = {"url": view.right.url(page.run), "opacity": view.opacity}
         swipe = {"left": view.left.title, "right": view.right.title}
-        if view.right.legend() | {"title": ""} != view.left.legend() | {"title": ""}:
-            legend.append(view.right.legend())
-    if view.hatch:
-        rasters["hatch"] = {"url": urls.tile_url(page.run, INSIDE), "opacity": 1.0}
+        if view.right.legend(page) | {"title": ""} != view.left.legend(page) | {"title": ""}:
+            legend.append(view.right.legend(page))
+    if view.mark is not None:
+        rasters["hatch"] = {"url": urls.tile_url(page.run, view.mark, style=view.style), "opacity": 1.0}
+        legend.append({"title": "", "items": [mark_item(page, view)]})
+    elif view.hatch:
+        rasters["hatch"] = {"url": urls.tile_url(page.run, view.hatch), "opacity": 1.0}
         legend.append({"title": "", "items": [{"colour": HATCH_COLOUR, "label": page.t("outside_aoa"), "hatch": True}]})
     return {
         "rasters": rasters,

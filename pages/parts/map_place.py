@@ -21,6 +21,7 @@ from alm_core.scenarios.scenario import load_scenario
 from alm_core.workspace import Run
 from pages.parts.charts import COLOURS, axis_title, learner_colour, show
 from pages.parts.frame import Page, help_box, learner_label
+from pages.parts.map_series import series_part
 from pages.parts.numbers import fixed, interval_text, number, percent, unit_text, with_unit
 from pages.parts.plain_text import plain_text
 
@@ -88,13 +89,13 @@ def chosen_place() -> tuple[float, float] | None:
     return st.session_state.get(PLACE)
 
 
-def place_answer(page: Page, scenario: str | None) -> PixelAnswer | AlmError | None:
+def place_answer(page: Page, scenario: str | None, slice: str | None = None) -> PixelAnswer | AlmError | None:
     """What the run says about the chosen place; a fault where it can say nothing."""
     place = chosen_place()
     if place is None:
         return None
     try:
-        return _ask(page.run, place, scenario, scenario_stamp(page, scenario))
+        return _ask(page.run, place, scenario, slice, scenario_stamp(page, scenario))
     except AlmError as fault:
         return fault
 
@@ -105,9 +106,9 @@ def scenario_stamp(page: Page, scenario: str | None) -> str:
 
 
 @st.cache_resource(max_entries=200, show_spinner=False, hash_funcs={Run: lambda run: (str(run.folder), run.id)})
-def _ask(run: Run, place: tuple[float, float], scenario: str | None, stamp: str) -> PixelAnswer:
+def _ask(run: Run, place: tuple[float, float], scenario: str | None, slice: str | None, stamp: str) -> PixelAnswer:
     """Read-only: kept so that moving a widget does not ask again."""
-    return ask(run, *place, scenario=scenario)
+    return ask(run, *place, scenario=scenario, slice=slice)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -165,6 +166,7 @@ def place_panel(page: Page, answer: PixelAnswer | AlmError | None) -> None:
             covariates_part(page, answer)
         return
     value_part(page, answer)
+    series_part(page, place)
     members_part(page, answer)
     explanation_part(page, answer)
     analogues_part(page, answer)
@@ -174,7 +176,8 @@ def place_panel(page: Page, answer: PixelAnswer | AlmError | None) -> None:
 
 def value_part(page: Page, answer: PixelAnswer) -> None:
     """Value, interval, and in words whether the place is inside the area of applicability."""
-    st.metric(page.t("value") if page.regression else page.t("class"), answer.label or with_unit(answer.value, page.unit))
+    name = page.t("value") if page.regression else page.t("class")
+    st.metric(f"{name} · {answer.slice}" if answer.slice else name, answer.label or with_unit(answer.value, page.unit))
     if answer.lower is not None:
         level = percent(page.options.uncertainty.level)
         st.markdown(page.t("interval", level=level, interval=interval_text(answer.lower, answer.upper, page.unit)))

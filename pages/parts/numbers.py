@@ -6,6 +6,7 @@ import math
 import re
 
 DASH = "–"
+SMALL_P = 0.001
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -57,6 +58,17 @@ def percent(part: float | None, places: int = 0) -> str:
     ('88 %', '–')
     """
     return DASH if part is None or not math.isfinite(part) else f"{100 * part:.{places}f} %"
+
+
+def p_text(value: float) -> str:
+    """A p value with its sign; a very small one as a bound.
+
+    Examples
+    --------
+    >>> p_text(0.0321), p_text(0.00001)
+    ('= 0.032', '< 0.001')
+    """
+    return f"< {SMALL_P}" if value < SMALL_P else f"= {fixed(value, 3)}"
 
 
 def with_unit(value: float | None, unit: str, digits: int = 3) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from rio_cogeo import cog_validate
 
 from alm_core.errors import DomainError, GridError, MissingFileError, NodataError, RasterError, WorkspaceError
 from alm_core.grid import Grid
-from alm_core.mapping import cog, cog_layout
+from alm_core.mapping import cog
 from alm_core.mapping.cog import describe_raster, write_cog
 
 GRID = Grid.from_bounds((90, 30, 91.2, 31.1), 0.001, crs="EPSG:4326")
@@ -177,40 +178,57 @@ def test_full_disk_leaves_the_old_file(tmp_path, values, monkeypatch, fault):
     path = tmp_path / "a.tif"
     path.write_text("old", encoding="utf-8")
 
-    def break_off(target, *rest):
+    def break_off(source, target, **options):
         target.write_bytes(b"half a file")
         raise fault
 
-    monkeypatch.setattr(cog, "write_layout", break_off)
+    monkeypatch.setattr(cog.rasterio.shutil, "copy", break_off)
     with pytest.raises(WorkspaceError, match=r"a\.tif could not be written.*\d+ bytes.*are free"):
         write_cog(path, values, GRID, band_names=["a", "b"])
     assert path.read_text(encoding="utf-8") == "old"
     assert [part.name for part in tmp_path.iterdir()] == ["a.tif"]
 
 
-def test_disk_that_fills_up_under_the_tiles(tmp_path, values, monkeypatch):
-    """A scratch file that can't grow ends in the same message, and goes."""
-
-    def full(store, level, place, content):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(cog.TileStore, "add", full)
-    with pytest.raises(WorkspaceError, match="No space left on device"):
-        write_cog(tmp_path / "a.tif", values, GRID, band_names=["a", "b"])
-    assert list(tmp_path.iterdir()) == []
+@pytest.fixture
+def largest_file():
+    """Sets how large a file of this process may grow: GDAL fails beyond it as it does on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_lost_end_is_noticed(tmp_path, monkeypatch):
-    """A file whose end was lost without an error is never given its name."""
-    real = cog.write_layout
-
-    def lose_the_end(target, *rest):
-        real(target, *rest)
-        os.truncate(target, target.stat().st_size - 2000)
-
-    monkeypatch.setattr(cog, "write_layout", lose_the_end)
+@pytest.mark.parametrize("part", [0.001, 0.4, 0.75, 0.9, 0.98, 0.9999, 1.5])
+def test_a_raster_is_whole_or_not_there(tmp_path, largest_file, part):
+    """Wherever the disk ends, in the staged file, an overview or the last tile: the same bytes, or an error and nothing left."""
     noise = np.random.default_rng(0).normal(size=GRID.shape)
-    with pytest.raises(WorkspaceError):
+    noise[:400] = np.nan
+    whole = write_cog(tmp_path / "a.tif", noise, GRID, band_names=["a"]).path.read_bytes()
+    (tmp_path / "a.tif").unlink()
+    largest_file(int(part * len(whole)))
+    if part > 1:
+        assert write_cog(tmp_path / "a.tif", noise, GRID, band_names=["a"]).path.read_bytes() == whole
+    else:
+        with pytest.raises(WorkspaceError, match="the disk may be full"):
+            write_cog(tmp_path / "a.tif", noise, GRID, band_names=["a"])
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("lost", ["end", "tile"])
+def test_lost_values_are_noticed(tmp_path, monkeypatch, lost):
+    """A file whose end was lost without an error, or a tile of it, is never given its name."""
+    real = rasterio.shutil.copy
+    noise = np.random.default_rng(0).normal(size=GRID.shape).astype(np.float32)
+
+    def lose(source, target, **options):
+        if lost == "tile":
+            with rasterio.open(source, "r+") as dataset:
+                dataset.write(np.full((512, 512), np.nan, np.float32), 1, window=((512, 1024), (0, 512)))
+        real(source, target, **options)
+        if lost == "end":
+            os.truncate(target, target.stat().st_size - 2000)
+
+    monkeypatch.setattr(cog.rasterio.shutil, "copy", lose)
+    with pytest.raises(WorkspaceError, match="the disk may be full"):
         write_cog(tmp_path / "a.tif", noise, GRID, band_names=["a"])
     assert list(tmp_path.iterdir()) == []
 
@@ -233,18 +251,23 @@ def test_gdal_reads_what_was_written(tmp_path, count, dtype, compression):
         assert dataset.colorinterp[0].name == "gray"
 
 
-def test_large_files_get_large_offsets(tmp_path, values, monkeypatch):
-    """Beyond the limit of classic TIFF the same raster is a BigTIFF, as valid and as deep."""
-    small = write_cog(tmp_path / "a.tif", values, GRID, band_names=["a", "b"]).path
-    monkeypatch.setattr(cog_layout, "CLASSIC_LIMIT", 1000)
-    large = write_cog(tmp_path / "b.tif", values, GRID, band_names=["a", "b"]).path
-    assert (small.read_bytes()[:4], large.read_bytes()[:4]) == (b"II*\0", b"II+\0")
-    assert cog_validate(large, strict=True) == (True, [], [])
-    assert str(describe_raster(small)) == str(describe_raster(large))
-    for level in (None, 0, 1):
-        options = {} if level is None else {"overview_level": level}
-        with rasterio.open(small, **options) as one, rasterio.open(large, **options) as other:
-            np.testing.assert_array_equal(one.read(), other.read())
+def test_large_grids_get_large_offsets(tmp_path):
+    """Where a file might outgrow classic TIFF it is a BigTIFF, as valid, and its values are where they belong."""
+    grid = Grid.from_bounds((0, 0, 40_000, 30_000), 1, crs="EPSG:32645")
+    nothing = np.broadcast_to(np.float32(np.nan), (1, 2048, 2048))
+    blocks = ((block, nothing[:, : block.shape[0], : block.shape[1]]) for block in grid.blocks(2048))
+    corner = nothing.copy()
+    corner[0, 5:7, 8:10] = 0.25
+    given = ((block, corner if block.name == "r00003c00004" else values) for block, values in blocks)
+    path = write_cog(tmp_path / "a.tif", given, grid, band_names=["a"]).path
+    assert path.read_bytes()[:4] == b"II+\0"
+    assert cog_validate(path, strict=True)[0]
+    with rasterio.open(path) as dataset:
+        found = dataset.read(1, window=((3 * 2048, 3 * 2048 + 20), (4 * 2048, 4 * 2048 + 20)))
+    assert np.argwhere(np.isfinite(found)).tolist() == [[5, 8], [5, 9], [6, 8], [6, 9]]
+    with rasterio.open(path, overview_level=0) as dataset:
+        found = dataset.read(1, window=((3 * 1024, 3 * 1024 + 20), (4 * 1024, 4 * 1024 + 20)))
+    assert np.argwhere(np.isfinite(found)).tolist() == [[2, 4], [3, 4]]
 
 
 def test_threads_do_not_change_the_file(tmp_path, values, monkeypatch):
@@ -280,6 +303,11 @@ def test_blocks_must_cover_the_grid(tmp_path, values):
     """A missing block, a block of another size and an array of another grid are refused."""
     with pytest.raises(GridError, match="blocks cover"):
         write_cog(tmp_path / "a.tif", list(cut(values, 512))[:-1], GRID, band_names=["a", "b"])
+    twice = list(cut(values, 512))
+    with pytest.raises(GridError, match="2 times"):
+        write_cog(tmp_path / "a.tif", [*twice, twice[4]], GRID, band_names=["a", "b"])
+    with pytest.raises(GridError, match="exactly once"):
+        write_cog(tmp_path / "a.tif", [twice[0], *twice[:1], *twice[2:]], GRID, band_names=["a", "b"])
     with pytest.raises(GridError, match="was expected"):
         write_cog(tmp_path / "a.tif", ((block, part[:, 1:]) for block, part in cut(values, 512)), GRID, band_names=["a", "b"])
     with pytest.raises(GridError, match=r"Expected \[band, row, column\]"):

@@ -59,9 +59,12 @@ def test_other_grids_are_refused(crs):
 
 
 @pytest.mark.parametrize("crs", ["EPSG:4326", "OGC:CRS84"])
-def test_longitude_and_latitude_are_taken(crs):
-    """However they are spelled."""
-    check_publishable(Grid.from_bounds((0, 0, 3, 3), 1, crs=crs), "ALM_here")
+def test_longitude_and_latitude_are_taken(tmp_path, crs):
+    """However they are spelled: nothing is refused, and the product says the same of its place as the raster."""
+    grid = Grid.from_bounds((0, 0, 3, 3), 1, crs=crs)
+    assert check_publishable(grid, "ALM_here") is None
+    fused = write_cog(tmp_path / "fused.tif", np.ones(grid.shape), grid, band_names=["fused"]).path
+    assert describe_raster(publish(fused, "ALM_here"))["crs"] == describe_raster(fused)["crs"]
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "a.tif", "Karte Nord", ".hidden", "-x", "fused", "Members", "x" * 65])

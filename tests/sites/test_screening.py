@@ -68,6 +68,7 @@ RULE_CASES = {
     "no_value": ({"value": np.nan}, {}, "no value", np.nan),
     "no_coordinates": ({"longitude": np.nan}, {}, "no coordinates", np.nan),
     "outside_grid": ({"longitude": 80.0}, {}, "outside the grid", -1),
+    "outside_slices": ({"date": pd.Timestamp("2012-06-01"), "slice": ""}, {}, "outside every slice: year 2012", 2012),
     "minimum": ({"value": -0.1}, {"minimum": 0.0, "outlier_z": None}, "value -0.1 is below the minimum 0", -0.1),
     "maximum": ({"value": 1.2}, {"maximum": 1.0}, "value 1.2 is above the maximum 1", 1.2),
     "porosity": ({"porosity": 0.1, "value": 0.25}, {"porosity_bound": True}, "above the porosity 0.100", 0.15),
@@ -253,7 +254,7 @@ def test_audit_adds_up_and_follows_the_order():
     assert table.to_dict()["removed"] == {"maximum": 3, "minimum": 2, "no_value": 1, "outlier": 1, "season": 5}
     with pytest.raises(SitesError, match="not screened"):
         audit(SiteTable(frame))
-    assert list(UNUSABLE) == list(RULES)[:4]
+    assert list(UNUSABLE) == list(RULES)[:5]
 
 
 def test_screening_twice_is_screening_once():
