@@ -38,3 +38,4 @@ verify: headless
 
 clean:
 	rm -rf workspace demo .pytest_cache .ruff_cache
+	rm -rf alm_core/__pycache__/kernels-*

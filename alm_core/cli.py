@@ -50,7 +50,7 @@ def demo(
     out_folder: Annotated[Path | None, typer.Option("--out", help="Folder to write; default: demo/STUDY.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the simulation.")] = None,
 ) -> None:
-    """Write a complete simulated study: sites, rasters, the truth behind them and a study.toml (two for circumpolar_permafrost)."""
+    """Write a complete simulated study: sites, rasters, the truth behind them and a study.toml, or several."""
     from alm_core.studies import DEMOS
 
     if study not in DEMOS:

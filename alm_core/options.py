@@ -206,7 +206,9 @@ class DerivedOptions(Section):
     name: str
     method: Literal[
         "ndvi", "ndwi", "soil_moisture_change", "degree_days", "annual_degree_days", "n_factor", "frost_number", "ttop", "stefan",
-        "slope", "northness", "eastness", "aspect", "x", "y", "constant",
+        "slope", "northness", "eastness", "aspect", "plan_curvature", "profile_curvature", "convergence_index",
+        "filled_elevation", "closed_depressions", "catchment_area", "topographic_wetness_index", "ls_factor",
+        "height_above_channels", "valley_depth", "relative_slope_position", "x", "y", "constant",
     ]  # fmt: skip
     inputs: dict[str, str | list[str]] = Field({}, description="role: name of a covariate, or names of a time stack")
     options: dict[str, Any] = Field({})

@@ -40,15 +40,19 @@ def slices_fault(slices: Sequence[Any]) -> str:
                 return f"{later.name} stands after {earlier.name} and is earlier: give the slices in their order in time"
             last = min(earlier.last_year, later.last_year)
             return (
-                f"the years {max(later.first_year, earlier.first_year)} to {last} are in two slices, {earlier.name} and "
-                f"{later.name}: a measurement can belong to one only; change first_year or last_year"
+                f"two slices, {earlier.name} and {later.name}, have {_years(max(later.first_year, earlier.first_year), last)}: a "
+                "measurement can belong to one only; change first_year or last_year"
             )
         if later.first_year > earlier.last_year + 1:
             return (
-                f"no slice has the years {earlier.last_year + 1} to {later.first_year - 1}, {between}: slices must follow one "
+                f"no slice has {_years(earlier.last_year + 1, later.first_year - 1)}, {between}: slices must follow one "
                 "another; close the gap or name a slice for it"
             )
     return ""
+
+
+def _years(first: int, last: int) -> str:
+    return f"the year {first}" if first == last else f"the years {first} to {last}"
 
 
 def changes(layer: Any) -> bool:
@@ -116,7 +120,10 @@ def _bands(bands: Mapping[str, int], path: str, names: Sequence[str]) -> str:
 
 def section_faults(options: Any, names: Sequence[str]) -> list[str]:
     """What other sections of a study say that does not go with its slices, or with its having none."""
-    main, repeats, told = options.map.main_slice, options.sites.repeats, []
+    main, repeats = options.map.main_slice, options.sites.repeats
+    known = ", ".join(names) or "none: the study has no [[slices]]"
+    strangers = [one for one in options.reference_maps if one.slice and one.slice not in names]
+    told = [f"reference_maps {one.name}: there is no slice {one.slice!r}, but {known}" for one in strangers]
     if not names:
         if main:
             told.append(f"map.main_slice is {main!r}, but the study has no [[slices]]: remove it")

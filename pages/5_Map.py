@@ -16,7 +16,7 @@ from pages.parts.map_layers import choose_view, map_state
 from pages.parts.map_place import place_answer, place_from_address, place_panel, place_state, set_place, warm_up
 from pages.parts.numbers import number
 
-PANEL, MAP, SEEN = "map-panel", "map-events", "map-events-seen"
+PANEL, MAP, SEEN, PLANE = "map-panel", "map-events", "map-events-seen", "map-plane"
 HEIGHT = 640
 POLAR_LATITUDE, NEAR_POLE = 70.0, 80
 
@@ -28,7 +28,7 @@ def take_event() -> None:
     st.session_state[SEEN] = dict(event)
     clicked, drawings = event.get("last_clicked"), event.get("all_drawings")
     if drawings is not None and drawings != seen.get("all_drawings"):
-        take_drawing(drawings)
+        take_drawing(drawings, st.session_state.get(PLANE))
         st.session_state[PANEL] = "area"
     elif clicked and clicked != seen.get("last_clicked"):
         set_place(clicked["lng"], clicked["lat"])
@@ -39,13 +39,15 @@ def take_event() -> None:
 def map_and_panels(page: Page) -> None:
     """Everything that moves together: a fragment, so that the rest of the page stays as it is."""
     view = choose_view(page)
+    st.session_state[PLANE] = view.plane
     answer = place_answer(page, view.left.scenario, view.slice)
     state = map_state(page, view, place=place_state(page, answer), area=area_state())
     with st.container(key="map-row"):
         left, right = st.columns([2, 1])
     with left:
-        show_map(base_map(page, page.run), key=MAP, state=state, height=HEIGHT, on_change=take_event)
-        polar_note(page)
+        show_map(base_map(page, page.run, plane=view.plane), key=MAP, state=state, height=HEIGHT, on_change=take_event)
+        if view.plane is None:
+            polar_note(page)
     # Set here and not as a default: a click on the map chooses a panel too.
     st.session_state.setdefault(PANEL, "place")
     with right:

@@ -104,8 +104,7 @@ name = "air"
 path = "air_{slice}.tif"
 group = "climate"
 [[derived]]
-name = "warm"
-method = "degree_days"
-inputs = {temperature = ["air"]}
-options = {kind = "thawing"}
+name = "front"
+method = "northness"
+inputs = {elevation = "air"}
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,16 @@ from alm_core.grid import Grid
 from tests.rasters import write_raster
 
 GRID = Grid.from_bounds((90.0, 30.0, 94.0, 33.0), 0.1, crs="EPSG:4326")
-LEARNERS = """
-[[learners]]
-name = "forest"
-kind = "random_forest"
-options = {n_estimators = 20}
-[[learners]]
-name = "boosted"
-kind = "xgboost"
-options = {n_estimators = 30, max_depth = 3}
-"""
+
+
+def learner(name: str, kind: str, options: str = "") -> str:
+    """The section of one learner in study.toml; options as TOML has them between braces."""
+    return f'[[learners]]\nname = "{name}"\nkind = "{kind}"\n' + (f"options = {{{options}}}\n" if options else "")
+
+
+LEARNERS = learner("forest", "random_forest", "n_estimators = 20") + learner(
+    "boosted", "xgboost", "n_estimators = 30, max_depth = 3"
+)
 SECTIONS = {
     "study": 'name = "small"\ntitle = "A small study"\nseed = 7\nsimulated = true\nlicence = "CC-BY-4.0"',
     "target": 'name = "vwc"\nunit = "m3 m-3"\nminimum = 0.0\nmaximum = 0.7',
@@ -71,8 +72,13 @@ def sites_table(count: int = 90) -> pd.DataFrame:
     )
 
 
-def write_small_study(folder: Path, *, learners: str = LEARNERS, **sections: str) -> Path:
-    """Write the study and return the path of study.toml; keywords replace or add whole sections."""
+def write_small_study(
+    folder: Path, *, learners: str = LEARNERS, change: Callable[[str, np.ndarray], None] | None = None, **sections: str
+) -> Path:
+    """Write the study and return the path of study.toml.
+
+    Keywords replace or add whole sections; `change` gets the name and the values of each layer and may write into them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     sites_table().to_csv(folder / "sites.csv", index=False)
     mask = np.ones(GRID.shape, np.uint8)
@@ -80,7 +86,10 @@ def write_small_study(folder: Path, *, learners: str = LEARNERS, **sections: str
     write_raster(folder / "mask.tif", mask, GRID)
     text = "".join(f"[{name}]\n{values}\n" for name, values in {**SECTIONS, **sections}.items()) + learners
     for name, values in layers().items():
-        write_raster(folder / f"{name}.tif", values.astype(np.float32), GRID, nodata=-9999.0)
+        values = values.astype(np.float32)
+        if change is not None:
+            change(name, values)
+        write_raster(folder / f"{name}.tif", values, GRID, nodata=-9999.0)
         text += f'\n[[covariates]]\nname = "{name}"\npath = "{name}.tif"\ngroup = "terrain"\n'
     path = folder / "study.toml"
     path.write_text(text, encoding="utf-8")

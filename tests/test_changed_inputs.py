@@ -27,48 +27,38 @@ from alm_core.stages.fitted import load_fitted
 from alm_core.stages.mapping import final_plan, stage_map
 from alm_core.study import Study
 from alm_core.workspace import Run, read_json, write_json
-from tests.rasters import read_raster, write_raster
-from tests.small_study import GRID, layers, write_small_study
+from tests.rasters import read_raster
+from tests.small_study import GRID, SECTIONS, learner, write_small_study
 
-FOUR = """
-[[learners]]
-name = "forest"
-kind = "random_forest"
-options = {n_estimators = 15}
-[[learners]]
-name = "boosted"
-kind = "xgboost"
-options = {n_estimators = 20, max_depth = 3}
-[[learners]]
-name = "cat"
-kind = "catboost"
-options = {iterations = 15}
-[[learners]]
-name = "line"
-kind = "Ridge"
-"""
+FOUR = (
+    learner("forest", "random_forest", "n_estimators = 15")
+    + learner("boosted", "xgboost", "n_estimators = 20, max_depth = 3")
+    + learner("cat", "catboost", "iterations = 15")
+    + learner("line", "Ridge")
+)
+ROUTED = SECTIONS["map"] + '\nmissing = "route"'
 GAP = (slice(10, 14), slice(20, 25))
 ALL_MISSING, INFINITE, MASKED = (2, 30), (4, 30), (6, 1)
 
 
 def write_gappy_study(folder: Path, missing: str, *, learners: str = FOUR) -> Path:
     """Twenty cells lack one layer, one holds an infinity (staged as missing), one lacks all, as does one outside the mask."""
-    study = write_small_study(
-        folder,
-        learners=learners,
-        map=f'time = "2009/2024"\nblock_size = 16\nworkers = 1\nmissing = "{missing}"',
-        screening="maximum_missing = 0.9",
-    )
-    for name, values in layers().items():
-        values = values.astype(np.float32)
+
+    def dig(name: str, values: np.ndarray) -> None:
         values[ALL_MISSING] = np.nan
         values[MASKED] = np.nan
         if name == "wetness":
             values[GAP] = np.nan
         if name == "warmth":
             values[INFINITE] = np.inf
-        write_raster(folder / f"{name}.tif", values, GRID, nodata=-9999.0)
-    return study
+
+    return write_small_study(
+        folder,
+        learners=learners,
+        change=dig,
+        map=f'{SECTIONS["map"]}\nmissing = "{missing}"',
+        screening="maximum_missing = 0.9",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +132,8 @@ def test_the_oracle_is_told(routed):
     assert oracle["without"] == ["line"]
     assert 0 < oracle["cells"] <= 256
     assert max(oracle["differences"].values()) <= oracle["tolerance"] < 1e-6
+    assert set(oracle["largest_error"]) == set(oracle["differences"])
+    assert 0 < max(oracle["largest_error"].values()) < oracle["tolerance"]
     card = routed.file("card.html").read_text(encoding="utf-8")
     assert "Compiled trees against their own libraries" in card
     assert "nothing to compare: line" in card
@@ -182,11 +174,8 @@ class Strict:
 def test_members_that_take_no_missing_values_are_refused(tmp_path, monkeypatch):
     """By `check` before anything runs, and by the map; both name the learner and the way out."""
     monkeypatch.setitem(LEARNERS, "strict", lambda task, seed, options: Strict())
-    learners = '[[learners]]\nname = "forest"\nkind = "random_forest"\noptions = {n_estimators = 5}\n'
-    learners += '[[learners]]\nname = "stubborn"\nkind = "strict"\n'
-    study = write_small_study(
-        tmp_path / "in", learners=learners, map='time = "2009/2024"\nblock_size = 16\nworkers = 1\nmissing = "route"'
-    )
+    learners = learner("forest", "random_forest", "n_estimators = 5") + learner("stubborn", "strict")
+    study = write_small_study(tmp_path / "in", learners=learners, map=ROUTED)
     fault = next(fault for fault in check_study(study) if fault.code == "learner_missing")
     assert fault.where == "map.missing"
     assert "stubborn" in fault.message

@@ -93,11 +93,15 @@ def _learners(options: StudyOptions) -> list[Fault]:
     from alm_core.learning.learners import make_learner
 
     faults = []
-    for learner in options.learners:
+    compared = options.comparison.learners if options.comparison.enabled else ()
+    for where, learner in (*(("learners", one) for one in options.learners), *(("comparison.learners", one) for one in compared)):
         try:
             make_learner(learner.kind or learner.name, task=options.target.task, options=learner.options)
         except AlmError as fault:
-            faults.append(Fault("learner", f"learners {learner.name}", str(fault)))
+            faults.append(Fault("learner", f"{where} {learner.name}", str(fault)))
+    if options.comparison.enabled and options.target.task != "regression":
+        text = "Learners are compared by their squared error, and this study maps classes. Switch the comparison off."
+        faults.append(Fault("learner", "comparison.enabled", text))
     return faults + (_missing(options) if options.map.missing == "route" and not faults else [])
 
 

@@ -84,12 +84,7 @@ def _take_out(values: dict[str, Any], error: dict[str, Any]) -> set[str]:
     """Delete what an error points at; a whole section is replaced by its stand-in."""
     location = error["loc"]
     if not location:
-        # The rule that names differ: the first of each name is kept.
-        for name in ("covariates", "derived", "learners"):
-            items = values.get(name)
-            if isinstance(items, list):
-                values[name] = list({item.get("name"): item for item in reversed(items) if isinstance(item, dict)}.values())[::-1]
-        return set()
+        return _without_doubles(values) or _without_slices(values)
     section = str(location[0])
     inner = location[1:]
     broken = error["type"] == "missing" and len(inner) <= 1
@@ -99,6 +94,28 @@ def _take_out(values: dict[str, Any], error: dict[str, Any]) -> set[str]:
             return {section}
         values.pop(section, None)
     return set()
+
+
+def _without_doubles(values: dict[str, Any]) -> set[str]:
+    """The rule that names differ: the first of each name is kept. Names the sections that it shortened; they are not lost."""
+    shortened = set()
+    for name in ("covariates", "derived", "learners"):
+        items = values.get(name)
+        if isinstance(items, list):
+            kept = list({item.get("name"): item for item in reversed(items) if isinstance(item, dict)}.values())[::-1]
+            shortened |= {f"doubled {name}"} if len(kept) < len(items) else set()
+            values[name] = kept
+    return shortened
+
+
+def _without_slices(values: dict[str, Any]) -> set[str]:
+    """The rules of time slices tie several sections together: all that depend on them are replaced."""
+    values.pop("slices", None)
+    for name in ("covariates", "sites"):
+        values[name] = copy.deepcopy(STAND_INS[name])
+    values.pop("map", None)
+    values["study"] = {key: value for key, value in values["study"].items() if key != "truth"}
+    return {"covariates", "sites"}
 
 
 def _delete(values: Any, location: tuple[Any, ...], *, keep_parent: bool) -> bool:

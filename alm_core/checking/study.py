@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from alm_core.checking.coverage import (
 )
 from alm_core.checking.report import Fault, some
 from alm_core.checking.salvage import SalvagedStudy, salvage_study
+from alm_core.checking.slices import check_slices
 from alm_core.checking.table import ParsedTable, parse_table, value_faults
 from alm_core.covariates.layers import LayerSource
 from alm_core.errors import AlmError, MissingFileError
@@ -71,6 +73,8 @@ def check_study(path: str | Path) -> list[Fault]:
         faults += check_mask(study.file(study.options.grid.mask), study.options.grid.mask_values, grid, places)
     if "covariates" not in lost:
         faults += _covariates(study, grid, places)
+    if not lost & {"covariates", "sites"}:
+        faults += check_slices(study, sites.parsed)
     return merged(faults)
 
 
@@ -186,17 +190,25 @@ def _places(parsed: ParsedTable | None, grid: Grid | None) -> Places | None:
     return places if places.x.size else None
 
 
-def _covariates(study: Study, grid: Grid | None, places: Places | None) -> list[Fault]:
-    faults: list[Fault] = []
-    values: dict[str, np.ndarray] = {}
+def _layers(study: Study) -> Iterator[LayerSource]:
+    """Every raster of the study as a layer; one of each slice, named with it, where the layer changes with time."""
     for options in study.options.covariates:
-        path = study.file(options.path)
-        if not path.is_file():
-            continue
         try:
             layer = LayerSource(**study.layer_fields(options))
         except AlmError:
             continue  # named by check_choices
+        if not layer.slices:
+            yield layer
+        for name in layer.slices:
+            yield replace(layer.at(name), name=f"{layer.name} {name}")
+
+
+def _covariates(study: Study, grid: Grid | None, places: Places | None) -> list[Fault]:
+    faults: list[Fault] = []
+    values: dict[str, np.ndarray] = {}
+    for layer in _layers(study):
+        if not Path(layer.path).is_file():
+            continue
         found = check_layer(layer, grid)
         faults += found
         if places is None or grid is None or any(fault.severity == "error" for fault in found):

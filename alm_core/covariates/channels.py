@@ -50,7 +50,7 @@ def base_level(surface: np.ndarray, channels: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> surface = np.array([[0.0, 5.0, 9.0, 5.0, 4.0]])
-    >>> base_level(surface, surface < 4.5).round(1).tolist()
+    >>> base_level(surface, surface < 4.5).round().tolist()
     [[0.0, 1.0, 2.0, 3.0, 4.0]]
     """
     from alm_core.covariates.flow_kernels import relaxed

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from alm_core.covariates import backscatter, climate, cold_recipes, spectral, terrain
+from alm_core.covariates import backscatter, climate, cold_recipes, spectral, terrain, terrain_recipes
 from alm_core.covariates.layers import DerivedSource
-from alm_core.errors import StudyError
+from alm_core.errors import DomainError, StudyError
 from alm_core.grid import Block, Grid
 
 Arrays = Mapping[str, Any]
@@ -35,6 +35,8 @@ class Recipe:
     compute : callable
         ``compute(inputs, place, **options) -> float32 [row, column]``; `inputs` holds ``[row, column]`` for single roles
         and ``[layer, row, column]`` for stacks, each with its halo.
+    whole : bool
+        Needs the whole grid as its one block (`alm_core.covariates.whole_layers`).
     """
 
     single: tuple[str, ...]
@@ -44,15 +46,20 @@ class Recipe:
     options: tuple[str, ...] = ()
     halo: int = 0
     unit: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a block lies, for recipes that need sizes in metres or directions, and the names behind each role."""
+    """Where a block lies, for recipes that need sizes in metres or directions, and the names behind each role.
+
+    `shared` is what layers computed from the same whole grid leave for each other.
+    """
 
     grid: Grid
     block: Block
     names: Mapping[str, tuple[str, ...]]
+    shared: dict[str, Any] = field(default_factory=dict)
 
     def cell_size(self) -> tuple[np.ndarray, np.ndarray]:
         """Width and height in metres of the cells of each row of the block."""
@@ -120,7 +127,32 @@ CHANGE_OPTIONS = (
     "minimum_scenes",
     "minimum_contrast_db",
 )
-RECIPES: dict[str, Recipe] = {
+
+
+def _local(compute: Callable[..., np.ndarray], unit: str) -> Recipe:
+    return Recipe(single=("elevation",), options=("family",), halo=terrain_recipes.LOCAL_HALO, unit=unit, compute=compute)
+
+
+def _whole(compute: Callable[..., np.ndarray], unit: str, *options: str) -> Recipe:
+    return Recipe(
+        single=("elevation",), options=(*terrain_recipes.FLOW_OPTIONS, *options), unit=unit, compute=compute, whole=True
+    )
+
+
+TERRAIN_RECIPES: dict[str, Recipe] = {
+    "plan_curvature": _local(terrain_recipes.plan_curvature, "m-1"),
+    "profile_curvature": _local(terrain_recipes.profile_curvature, "m-1"),
+    "convergence_index": _local(terrain_recipes.convergence_index, "1"),
+    "filled_elevation": _whole(terrain_recipes.filled_elevation, "m"),
+    "closed_depressions": _whole(terrain_recipes.closed_depressions, "m"),
+    "catchment_area": _whole(terrain_recipes.catchment_area, "m2", "exponent", "logarithm"),
+    "topographic_wetness_index": _whole(terrain_recipes.topographic_wetness_index, "1", "exponent", "family"),
+    "ls_factor": _whole(terrain_recipes.ls_factor, "1", "exponent", "family"),
+    "height_above_channels": _whole(terrain_recipes.height_above_channels, "m", "channel_order", "family"),
+    "valley_depth": _whole(terrain_recipes.valley_depth, "m", "channel_order", "family"),
+    "relative_slope_position": _whole(terrain_recipes.relative_slope_position, "1", "channel_order", "family"),
+}
+RECIPES: dict[str, Recipe] = TERRAIN_RECIPES | {
     "ndvi": Recipe(single=("nir", "red"), compute=_ndvi),
     "ndwi": Recipe(single=("nir",), optional=("green", "swir"), options=("definition",), compute=_ndwi),
     "soil_moisture_change": Recipe(
@@ -232,7 +264,7 @@ def _special_faults(source: DerivedSource) -> list[str]:
     grid = Grid(None, (1.0, 0.0, 0.0, 0.0, -1.0, 1.0), (1, 1))
     try:
         compute_block(source, next(grid.blocks(1)), grid, lambda name, halo: np.zeros((1 + 2 * halo, 1 + 2 * halo), np.float32))
-    except StudyError as fault:
+    except (StudyError, DomainError) as fault:
         return [str(fault)]
     except (TypeError, ValueError) as fault:
         return [f"an option has a wrong value ({fault}). Options given: {dict(source.options)}."]

@@ -132,16 +132,20 @@ def drainage(
     return Drainage(elevation, filled, order, *sizes)
 
 
-def check_size(cells: int, *, maximum_cells: int = MAXIMUM_CELLS) -> None:
-    """Refuse a whole grid that needs too much memory.
+def check_size(cells: int, *, maximum_cells: int = MAXIMUM_CELLS, fine_cells: int | None = None) -> None:
+    """Refuse a whole grid that needs too much memory; `fine_cells` are those of the grid that it was coarsened from.
 
     Raises
     ------
     TooManyPixelsError
         With the memory it would need and the coarsening that would fit.
+
+    Examples
+    --------
+    >>> check_size(100)
     """
     if cells > maximum_cells:
-        factor = int(np.ceil(np.sqrt(cells / maximum_cells)))
+        factor = int(np.ceil(np.sqrt((fine_cells or cells) / maximum_cells)))
         raise TooManyPixelsError(
             f"Flow is computed on whole grids: {cells:.3g} cells need {cells * BYTES_PER_CELL / 1e9:.1f} GB of memory; at most "
             f"{maximum_cells:.3g} cells are taken. Use a coarser resolution: set `resolution_cells = {factor}` or more."
@@ -180,9 +184,9 @@ def catchment_area(basin: Drainage, *, exponent: float = FREEMAN_EXPONENT) -> np
 
     Examples
     --------
-    >>> valley = np.array([[9.0, 3.0, 9.0], [9.0, 2.0, 9.0], [9.0, 1.0, 9.0]])
-    >>> catchment_area(drainage(valley, np.full(3, 10.0), np.full(3, 10.0)))[0, 1].item()
-    100.0
+    >>> ramp = np.array([[3.0, 2.0, 1.0]])
+    >>> catchment_area(drainage(ramp, np.array([10.0]), np.array([10.0])))[0].tolist()
+    [100.0, 200.0, 300.0]
     """
     from alm_core.covariates.flow_kernels import accumulated
 

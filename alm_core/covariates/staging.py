@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,8 @@ from alm_core.covariates.alignment import Aligner, short_crs
 from alm_core.covariates.derived import RECIPES, compute_block, in_order
 from alm_core.covariates.layers import DerivedSource, LayerReader, LayerSource
 from alm_core.covariates.raster import check_whole, open_raster, read_padded, read_window
+from alm_core.covariates.terrain_checks import elevation_notes
+from alm_core.covariates.whole_layers import WholeLayer, compute_whole
 from alm_core.errors import AlmError, GridError, NodataError, RasterError, WorkspaceError
 from alm_core.grid import Block, Grid
 
@@ -95,6 +97,10 @@ class StagingJob:
         Time slices; none where nothing changes with time.
     changing : frozenset of str
         Names of the layers with a file for each slice.
+    whole, shared
+        Lets in one layer at a time that needs the whole grid at once, and what such layers share.
+    elevation_notes
+        What was found in elevation, by file.
     """
 
     grid: Grid
@@ -110,6 +116,9 @@ class StagingJob:
     done: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    whole: threading.Lock = field(default_factory=threading.Lock)
+    shared: dict[str, dict[str, Any]] = field(default_factory=dict)
+    elevation_notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def blocks(self, message: str) -> Iterator[Block]:
         """The blocks to fill; counts each as done when the next is asked for, and ends early once the job is stopped."""
@@ -309,9 +318,14 @@ def stage_derived(job: StagingJob, source: DerivedSource, time: str = "") -> dic
         inputs = {name: stack.enter_context(open_raster(job.file(name, time))) for name in names}
         mask = stack.enter_context(open_raster(job.folder / MASK_FILE))
         raster = stack.enter_context(new_raster(job, job.file(source.name, time), dtype="float32", tags=tags))
+        notes = elevation_notes(source, job.grid, inputs, mask, job.elevation_notes)
+        whole = whole_layer(job, source, inputs) if recipe.whole else None
         for block in job.blocks(f"{source.name} {time}".rstrip()):
             known = {name: _with_halo(dataset, block, recipe.halo) for name, dataset in inputs.items()}
-            values = compute_block(source, block, job.grid, lambda name, _, known=known: known[name])
+            if whole is not None:
+                values = whole.block(block)
+            else:
+                values = compute_block(source, block, job.grid, lambda name, _, known=known: known[name])
             rows, columns = (slice(recipe.halo, recipe.halo + length) for length in block.shape)
             complete = np.all([np.isfinite(layer[rows, columns]) for layer in known.values()], axis=0)
             inside = read_window(mask, 1, block.window) == 1
@@ -324,9 +338,15 @@ def stage_derived(job: StagingJob, source: DerivedSource, time: str = "") -> dic
         "options": dict(source.options),
         "done": f"computed by {source.method} from {', '.join(names)}",
         "resampling": None,
-        "notes": [],
+        "notes": [*notes, *(whole.notes if whole is not None else ())],
         **counts.to_dict(),
     }
+
+
+def whole_layer(job: StagingJob, source: DerivedSource, inputs: Mapping[str, rasterio.DatasetReader]) -> WholeLayer:
+    """A layer that needs the whole grid at once; one at a time, for the sake of memory."""
+    with job.whole:
+        return compute_whole(source, job.grid, inputs, job.shared)
 
 
 def _write_values(raster: DatasetWriter, values: np.ndarray, block: Block) -> None:

@@ -84,9 +84,14 @@ def curvatures(elevation: np.ndarray, width: np.ndarray, height: np.ndarray, tex
 
 
 @kernel
-def _angle_between(ax: float, ay: float, bx: float, by: float) -> float:
-    cosine = (ax * bx + ay * by) / (math.hypot(ax, ay) * math.hypot(bx, by))
-    return math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
+def _angle(cosine: float) -> float:
+    return math.acos(min(1.0, max(-1.0, cosine)))
+
+
+@kernel
+def _as_index(total: float, count: int) -> float:
+    """The convergence index of a sum of angles in radians: 0 at a right angle."""
+    return (total / count / (math.pi / 2) - 1.0) * 100.0 if count else 0.0
 
 
 @kernel
@@ -97,6 +102,7 @@ def convergence_of_quarters(elevation: np.ndarray, width: np.ndarray, height: np
     z = np.empty((3, 3))
     for row in range(rows):
         dx, dy = width[row], height[row]
+        diagonal = math.hypot(dx, dy)
         for column in range(columns):
             if math.isnan(elevation[row + 1, column + 1]) or math.isnan(dx):
                 continue
@@ -106,45 +112,63 @@ def convergence_of_quarters(elevation: np.ndarray, width: np.ndarray, height: np
                     value = elevation[row + r, column + c]
                     z[r, c] = 0.0 if math.isnan(value) else value - centre
             total, count = 0.0, 0
-            for north in (0, 1):
-                for east in (0, 1):
-                    r, c = 1 - north, east
-                    downhill_x = (z[r, c] + z[r + 1, c] - z[r, c + 1] - z[r + 1, c + 1]) / dx
-                    downhill_y = (z[r + 1, c] + z[r + 1, c + 1] - z[r, c] - z[r, c + 1]) / dy
-                    if downhill_x == 0.0 and downhill_y == 0.0:
+            for r in (0, 1):
+                for c in (0, 1):
+                    down_x = (z[r, c] + z[r + 1, c] - z[r, c + 1] - z[r + 1, c + 1]) / dx
+                    down_y = (z[r + 1, c] + z[r + 1, c + 1] - z[r, c] - z[r, c + 1]) / dy
+                    if down_x == 0.0 and down_y == 0.0:
                         continue
-                    total += _angle_between(downhill_x, downhill_y, 1.0 - 2.0 * east, 1.0 - 2.0 * north)
+                    # Towards the centre: east for the western squares (c = 0), south for the northern ones (r = 0).
+                    towards = down_x * (1.0 - 2.0 * c) * dx - down_y * (1.0 - 2.0 * r) * dy
+                    total += _angle(towards / (math.sqrt(down_x * down_x + down_y * down_y) * diagonal))
                     count += 1
-            index[row, column] = (total / count - 90.0) * 100.0 / 90.0 if count else 0.0
+            index[row, column] = _as_index(total, count)
     return index
 
 
 @kernel
-def convergence_of_neighbours(elevation: np.ndarray, width: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Convergence index from the aspects of the eight neighbours; elevation has a halo of two cells."""
-    rows, columns = elevation.shape[0] - 4, elevation.shape[1] - 4
-    index = np.full((rows, columns), np.nan)
-    down_x, down_y = np.full((rows + 2, columns + 2), np.nan), np.full((rows + 2, columns + 2), np.nan)
+def _directions(elevation: np.ndarray, width: np.ndarray, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each inner cell slopes to, east and north, of length 1; 0 on levels, NaN where missing."""
+    rows, columns = elevation.shape[0] - 2, elevation.shape[1] - 2
+    east, north = np.full((rows, columns), np.nan), np.full((rows, columns), np.nan)
     z = np.empty((3, 3))
-    for row in range(rows + 2):
+    for row in range(rows):
         dx, dy = width[row], height[row]
-        for column in range(columns + 2):
+        for column in range(columns):
             if math.isnan(elevation[row + 1, column + 1]) or math.isnan(dx):
                 continue
             _around(elevation, row + 1, column + 1, z)
-            down_x[row, column] = (z[1, 0] - z[1, 2]) / dx
-            down_y[row, column] = (z[2, 1] - z[0, 1]) / dy
+            x, y = (z[1, 0] - z[1, 2]) / dx, (z[2, 1] - z[0, 1]) / dy
+            length = math.sqrt(x * x + y * y)
+            east[row, column], north[row, column] = (x / length, y / length) if length > 0.0 else (0.0, 0.0)
+    return east, north
+
+
+@kernel
+def convergence_of_neighbours(elevation: np.ndarray, width: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """Convergence index from the aspects of the eight neighbours; elevation has a halo of two cells, sizes of one."""
+    rows, columns = elevation.shape[0] - 4, elevation.shape[1] - 4
+    index = np.full((rows, columns), np.nan)
+    east, north = _directions(elevation, width, height)
     for row in range(rows):
+        dx, dy = width[row + 1], height[row + 1]
+        diagonal = math.hypot(dx, dy)
         for column in range(columns):
-            if math.isnan(elevation[row + 2, column + 2]) or math.isnan(down_x[row + 1, column + 1]):
+            if math.isnan(elevation[row + 2, column + 2]) or math.isnan(east[row + 1, column + 1]):
                 continue
             total, count = 0.0, 0
             for step_row in (-1, 0, 1):
                 for step_column in (-1, 0, 1):
-                    x, y = down_x[row + 1 + step_row, column + 1 + step_column], down_y[row + 1 + step_row, column + 1 + step_column]
-                    if (step_row == 0 and step_column == 0) or math.isnan(x) or (x == 0.0 and y == 0.0):
+                    if step_row == 0 and step_column == 0:
                         continue
-                    total += _angle_between(x, y, -float(step_column), float(step_row))
+                    r, c = row + 1 + step_row, column + 1 + step_column
+                    if math.isnan(east[r, c]):  # no such neighbour: it slopes as the cell itself, so planes stay planes
+                        r, c = row + 1, column + 1
+                    if east[r, c] == 0.0 and north[r, c] == 0.0:
+                        continue
+                    towards = north[r, c] * step_row * dy - east[r, c] * step_column * dx
+                    length = diagonal if step_row and step_column else (dx if step_row == 0 else dy)
+                    total += _angle(towards / length)
                     count += 1
-            index[row, column] = (total / count - 90.0) * 100.0 / 90.0 if count else 0.0
+            index[row, column] = _as_index(total, count)
     return index

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alm_core.covariates.extraction import extract
+from alm_core.covariates.extraction import extract_slices
 from alm_core.covariates.stack import Stack
 from alm_core.options import ScreeningOptions, StudyOptions
 from alm_core.sites.screening import audit, screen
@@ -115,7 +115,8 @@ def read_basis(run: Run) -> ScreeningBasis:
     table = SiteTable(screened.frame.drop(columns=list(AUDIT_FIELDS)), screened.crs)
     stack = Stack.open(run.file("covariates"))
     x, y = site_places(table, stack.grid)
-    features = extract(stack, x, y, method=options.extraction.method, window_cells=options.extraction.window_cells)
+    times, extraction = table.frame["slice"] if "slice" in table.frame else [""] * len(table), options.extraction
+    features = extract_slices(stack, x, y, times, method=extraction.method, window_cells=extraction.window_cells)
     features = with_site_columns(features, table, options.derived)
     cells = stack.grid.cell_index(x, y)
     index = pd.Index(table.frame["site_id"].astype(str), name="site_id")
@@ -145,6 +146,7 @@ def screen_again(basis: ScreeningBasis, thresholds: Mapping[str, Any]) -> SiteTa
         features=basis.features.reset_index(drop=True),
         grid=basis.stack.grid,
         task=basis.options.target.task,
+        transform=basis.options.target.transform,
         categorical=tuple(name for name, kind in basis.stack.kinds.items() if kind == "categorical"),
     )
 

@@ -202,14 +202,14 @@ def _sentence(
     if tied:
         text = (
             f"By {way}, no learner is best: {_listed(tied)} lie within one standard error of each other; {first.name} has the "
-            f"smallest error (RMSE {first.rmse:.3g}{after}, R2 {first.r2:.2f})."
+            f"smallest error (RMSE {first.rmse:#.3g}{after}, R2 {first.r2:.2f})."
         )
     else:
         # the learner that comes closest, which is not always the second by its error
         nearest = max(differences, key=lambda entry: np.nan_to_num(entry.difference.p_value, nan=1.0))
         found = nearest.difference
         text = (
-            f"By {way}, {first.name} predicts best (RMSE {first.rmse:.3g}{after}, R2 {first.r2:.2f}); {nearest.learner} comes "
+            f"By {way}, {first.name} predicts best (RMSE {first.rmse:#.3g}{after}, R2 {first.r2:.2f}); {nearest.learner} comes "
             f"closest, worse by {found.rmse_difference:.2g} with a standard error of {found.standard_error:.2g} "
             f"(p = {found.p_value:.2g})."
         )

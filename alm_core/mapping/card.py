@@ -155,7 +155,8 @@ def _tiles(facts: CardFacts) -> Markup:
     if mapped and facts.threshold is not None:
         tiles.append((percent(mapped - facts.counts.get("outside", 0), mapped), "of the map inside the area of applicability"))
     if facts.sites_kept:
-        tiles.append((number(facts.sites_kept), f"sites used of {number(facts.sites_total)} in the table"))
+        what = "sites in their slices" if facts.slices else "sites"
+        tiles.append((number(facts.sites_kept), f"{what} used of {number(facts.sites_total)} in the table"))
     return element(
         "div", join(element("div", element("b", a), element("span", b), class_="tile") for a, b in tiles), class_="tiles"
     )

@@ -29,8 +29,8 @@ SAMPLES_PER_WORKER = 3
 LEAST_SAMPLES = 4
 LARGEST_PART = 8
 """At most one in so many blocks is made before the estimate."""
-TEMPORARY_FACTOR = 2.1
-"""A raster while it is written, against its own size: its tiles lie beside it until they are in order."""
+TEMPORARY_FACTOR = 2.4
+"""A raster while it is written, against its own size: its blocks lie beside it, packed a little less, until they are copied."""
 SAMPLE_FOLDER = ".sample"
 
 

@@ -266,7 +266,8 @@ def _extent(
     squares = None if sums.sample.complete else sums.alone / sums.mapped**2
     share = error_of_share(rows[:, 0], rows[:, 1], points, errors, alike=rows[:, 2] == 1, sum_of_squares=squares)
     expected, error = sums.expected / 1e6, share * mapped
-    lower, upper = max(0.0, expected - z * error), min(mapped, expected + z * error)
+    # Nothing is worse than every cell off by its whole interval at once; the normal distribution does not know that.
+    lower, upper = max(sums.certain / 1e6, expected - z * error), min(sums.possible / 1e6, expected + z * error)
     return Extent(
         threshold,
         side,

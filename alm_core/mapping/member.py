@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from alm_core.learning.learners import Learner
+from alm_core.trees.ensemble import TreeEnsemble
 
 
 @dataclass(frozen=True)
@@ -32,3 +33,9 @@ class Member:
     def predict_block(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Values, or probabilities over all classes of the study, of the valid cells of a block."""
         return self.learner.predict_block(values, valid)
+
+    @property
+    def largest_error(self) -> float | None:
+        """Bound of what the rounding of leaf values does to a margin (`FixedLeaves`); None for a member that has no trees."""
+        estimator = self.learner.estimator
+        return estimator.block_form.fixed.largest_error if isinstance(estimator, TreeEnsemble) else None

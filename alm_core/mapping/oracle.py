@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,16 @@ class OracleReport:
         Cells compared.
     tolerance : float
         The largest difference that would have been let pass, in the same units.
+    largest_error : dict
+        Name of each member made of trees to the bound of what rounding its leaves does to any cell of the map, in units of its
+        margin (the target itself, or log-odds of boosted classes). The differences are what was found, this is what can be.
     """
 
     differences: dict[str, float]
     without: tuple[str, ...]
     cells: int
     tolerance: float
+    largest_error: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for map.json and the card."""
@@ -45,12 +49,14 @@ class OracleReport:
             "without": list(self.without),
             "cells": self.cells,
             "tolerance": self.tolerance,
+            "largest_error": self.largest_error,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> OracleReport:
         """Inverse of `to_dict`."""
-        return cls(dict(values["differences"]), tuple(values["without"]), values["cells"], values["tolerance"])
+        largest_error = dict(values.get("largest_error", {}))  # not in the maps of older versions
+        return cls(dict(values["differences"]), tuple(values["without"]), values["cells"], values["tolerance"], largest_error)
 
 
 def check_first_block(
@@ -121,7 +127,9 @@ def check_first_block(
                 "mapped. Delete the folder `models` of the run and run the study again; if it stays, use another learner and "
                 "report this with the versions in run.json."
             )
-    return OracleReport(differences, tuple(without), len(chosen), tolerance * scale)
+    bounds = {predictor.name: getattr(predictor, "largest_error", None) for predictor in predictors}
+    largest_error = {name: bound for name, bound in bounds.items() if bound is not None}
+    return OracleReport(differences, tuple(without), len(chosen), tolerance * scale, largest_error)
 
 
 def _apart(found: np.ndarray, expected: np.ndarray, name: str) -> np.ndarray:

@@ -23,6 +23,7 @@ PLAIN_FONT = "DejaVu Sans"
 WORDS = {
     "en": {
         "outside": "outside the area of applicability",
+        "no_trend": "no trend proved (p ≥ 0.05)",
         "class_inside": "inside",
         "class_outside": "outside",
         "lakes": "lakes",
@@ -41,6 +42,7 @@ WORDS = {
     },
     "zh": {
         "outside": "适用范围（AOA）之外",
+        "no_trend": "趋势未得到证实（p ≥ 0.05）",
         "class_inside": "之内",
         "class_outside": "之外",
         "lakes": "湖泊",
@@ -68,11 +70,21 @@ LAYER_NAMES = {
         "density": "Local density of sites",
         "inside": "Area of applicability",
         "margin": "Margin between the two most probable classes",
+        "change": "{target}, change from the first to the last period",
+        "trend_per_decade": "{target}, trend per decade",
+        "p_value": "{target}, p value of the trend",
+        "beyond_interval": "{target}, change beyond the intervals",
+        "difference": "{target} less {name}",
         "member": "{target} by {name}",
         "probability": "Probability of {name}",
         "shap": "Contribution of {name} to {target}",
     },
     "zh": {
+        "change": "{target}，首末时段之间的变化",
+        "trend_per_decade": "{target}，每十年趋势",
+        "p_value": "{target}，趋势的 p 值",
+        "beyond_interval": "{target}，变化是否超出区间",
+        "difference": "{target}减 {name}",
         "fused": "{target}",
         "lower": "{target}，区间下限",
         "upper": "{target}，区间上限",

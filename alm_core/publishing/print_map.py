@@ -16,6 +16,7 @@ from rasterio.windows import Window
 from alm_core.errors import GridError, StudyError
 from alm_core.grid import Grid
 from alm_core.mapping.area import LONLAT, Area
+from alm_core.mapping.change import SIGNIFICANCE
 from alm_core.mapping.cog import open_raster
 from alm_core.mapping.fused_window import FUSED_BANDS, FusedWindows
 from alm_core.mapping.map_frame import Bounds, Projection
@@ -25,6 +26,7 @@ from alm_core.options import StudyOptions
 from alm_core.publishing.export import OWN, Progress, export_name, find_run, wanted_area
 from alm_core.workspace import Run
 
+CHANGES = ("change", "trend_per_decade")
 VECTORS = Path(__file__).resolve().parents[2] / "assets" / "vectors"
 PIXELS = 2000
 """Cells of the picture along the longer side of the map: about what 200 dots per inch show."""
@@ -58,7 +60,7 @@ def print_figure(
     ----------
     run : Run
     layer : str
-        Id of a layer, as `alm_core.serving.catalogue.layers` lists them.
+        Key of a layer, as `alm_core.serving.catalogue.layers` lists them: its id, ``@`` and a slice where it has one.
     area : Area or GeoJSON dict, optional
         The map shows and fills this area only, and draws its outline.
     bounds : sequence, optional
@@ -109,7 +111,7 @@ def print_figure(
         title=title or _title(options, run),
         subtitle=_subtitle(options, printed, source, lang),
         source=_source_line(run, options, source.scenario, lang),
-        words=WORDS[lang],
+        words=WORDS[lang] | ({"outside": WORDS[lang]["no_trend"]} if source.layer.id in CHANGES else {}),
         simulated=options.study.simulated,
         view=view,
         ground=_ground(run, source.grid, window, cells),
@@ -166,7 +168,7 @@ class _LayerSource:
         self.run = run
         self.layer = find_layer(run, layer)
         self.scenario = scenario or OWN
-        if self.scenario != OWN and layer != "fused":
+        if self.scenario != OWN and self.layer.id != "fused":
             raise StudyError(f"The layer {layer!r} does not depend on a scenario: leave the scenario out, or ask for fused.")
         with open_raster(self.layer.file) as dataset:
             self.grid = Grid.from_dataset(dataset)
@@ -186,7 +188,7 @@ class _LayerSource:
         from alm_core.scenarios.scenario import load_scenario, scenario_fusion
 
         fusion = scenario_fusion(self.run, load_scenario(self.run, self.scenario))
-        with open_raster(self.run.file("map/members.tif")) as dataset:
+        with open_raster(self.layer.file.with_name("members.tif")) as dataset:
             members = np.stack([_decimated(dataset, band, window, cells) for band in range(1, dataset.count + 1)])
             windows = FusedWindows(dataset, fusion)
             known = np.isfinite(members).all(axis=0)
@@ -235,7 +237,9 @@ def layer_name(layer: Any, options: StudyOptions, lang: str) -> str:
     target = options.target.description or options.target.name.replace("_", " ")
     target = drawable(target[:1].upper() + target[1:], instead=options.target.name)
     text = names.get(kind, "{name}").format(target=target, name=layer.name.replace("_", " "))
-    return drawable(text, instead=layer.id)
+    # The main slice is the map itself and not named by the layer; on paper its years belong to it.
+    period = layer.slice or (options.main_slice if layer.companions else "")
+    return drawable(f"{text}, {period}" if period else text, instead=layer.key)
 
 
 # ---- where --------------------------------------------------------------------------------------------------------------
@@ -323,12 +327,21 @@ def _rings(shape: shapely.Geometry) -> Iterator[np.ndarray]:
 
 
 def _outside(run: Run, source: _LayerSource, window: Window, cells: tuple[int, int]) -> np.ndarray | None:
-    """Where most cells lie outside the area of applicability; not for layers that say nothing of the target."""
+    """Where most cells lie outside the area of applicability; not for layers that say nothing of the target.
+
+    A map of change is hatched where no trend is proved.
+    """
     from alm_core.serving.catalogue import layers
 
+    if source.layer.id in CHANGES:
+        marks = {layer.id: layer for layer in layers(run)}
+        if "p_value" not in marks:
+            return None
+        with open_raster(source.layer.file) as dataset:
+            return _decimated(dataset, marks["p_value"].band, window, cells, nearest=True) >= SIGNIFICANCE
     if source.layer.group not in ("value", "members", "uncertainty") or "inside" not in {layer.id for layer in layers(run)}:
         return None
-    with open_raster(run.file("map/uncertainty.tif")) as dataset:
+    with open_raster(source.layer.file.with_name("uncertainty.tif")) as dataset:
         return _decimated(dataset, dataset.descriptions.index("inside") + 1, window, cells) < 0.5
 
 

@@ -100,7 +100,9 @@ def _check_fusable(run: Run) -> None:
         raise RequestError("This run adds a model of the residual, fitted for its own weights: it has no scenarios.")
 
 
-def fused_tile(run: Run, fusion: Fusion, layer: str, z: int, x: int, y: int, *, slice: str | None = None) -> np.ndarray | None:
+def fused_tile(
+    run: Run, fusion: Fusion, layer: str, z: int, x: int, y: int, *, slice: str | None = None, plane: str | None = None
+) -> np.ndarray | None:
     """One layer of a fusion on a tile.
 
     Parameters
@@ -109,13 +111,15 @@ def fused_tile(run: Run, fusion: Fusion, layer: str, z: int, x: int, y: int, *, 
         One of `FUSED_LAYERS`.
     slice : str, optional
         Slice of time; by default the main one.
+    plane : str, optional
+        CRS of a plane (`alm_core.serving.plane`) instead of the web map.
 
     Returns
     -------
     ndarray or None
         ``[256, 256]``, NaN where there is no data; None for a tile without any.
     """
-    members = member_tile(run, z, x, y, slice=slice)
+    members = member_tile(run, z, x, y, slice=slice, plane=plane)
     if members is None:
         return None
     if layer == "fused":

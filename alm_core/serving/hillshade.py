@@ -17,6 +17,7 @@ from alm_core.serving.cache import BoundedCache
 from alm_core.serving.catalogue import find_layer, layers, stamps
 from alm_core.serving.images import plain_chunks, png
 from alm_core.serving.mercator import Pixels, box_pixels, pixel_metres, tile_pixels
+from alm_core.serving.plane import PlanePixels, plane_pixel_metres, plane_pixels
 from alm_core.serving.rasters import Raster, header, longitude_latitude_bounds, read_pixels
 from alm_core.serving.small_copies import make_small_copy
 from alm_core.workspace import Run
@@ -61,12 +62,12 @@ def elevation_raster(run: Run) -> Raster | None:
     return None if name is None else find_layer(run, f"covariate:{name}").raster
 
 
-def hillshade_tile(run: Run, z: int, x: int, y: int) -> bytes:
-    """A tile of the ground, PNG, opaque everywhere."""
+def hillshade_tile(run: Run, z: int, x: int, y: int, *, plane: str | None = None) -> bytes:
+    """A tile of the ground, PNG, opaque everywhere; of the web map, or of a plane (`alm_core.serving.plane`)."""
     raster = elevation_raster(run)
     if raster is None:
         return plain_ground()
-    return _tiles.get((raster, z, x, y), lambda: _shaded_tile(raster, z, x, y))
+    return _tiles.get((raster, z, x, y, plane), lambda: _shaded_tile(raster, z, x, y, plane))
 
 
 def plain_ground(shape: tuple[int, int] = (256, 256)) -> bytes:
@@ -155,12 +156,15 @@ def shade(
     return np.where(np.isnan(grey), FLAT, np.clip(grey, DARKEST, LIGHTEST)).astype(np.uint8)
 
 
-def _shaded_tile(raster: Raster, z: int, x: int, y: int) -> bytes:
-    pixels = tile_pixels(z, x, y, pad=1)
+def _shaded_tile(raster: Raster, z: int, x: int, y: int, plane: str | None) -> bytes:
+    pixels = tile_pixels(z, x, y, pad=1) if plane is None else plane_pixels(plane, z, x, y, pad=1)
     heights = read_pixels(raster, pixels, [1], smooth=True)
     if heights is None:
         return plain_ground()
-    ground = pixel_metres(z) * np.cos(np.radians(pixels.latitude[1:-1]))
+    if isinstance(pixels, PlanePixels):
+        ground = plane_pixel_metres(z)
+    else:
+        ground = pixel_metres(z) * np.cos(np.radians(pixels.latitude[1:-1]))
     return png(shade(heights[0], ground, ground, detail_metres=_cell_metres(raster)), GREYS)
 
 

@@ -15,6 +15,7 @@ from alm_core.serving.cache import BoundedCache
 from alm_core.serving.catalogue import AT, find_layer, learners, task
 from alm_core.serving.checks import LayerError
 from alm_core.serving.mercator import TILE_PIXELS, tile_pixels
+from alm_core.serving.plane import plane_pixels
 from alm_core.serving.rasters import FULL, Raster, header, read_block, read_pixels
 from alm_core.workspace import Run
 
@@ -69,21 +70,28 @@ class MemberCodes:
         return asdict(self) | {"step": self.step}
 
 
-def decoded_tile(raster: Raster, bands: Sequence[int], z: int, x: int, y: int) -> np.ndarray | None:
-    """Values of a tile, float32 ``[band, 256, 256]``, NaN without data; None for a tile without any. Read-only and remembered."""
+def decoded_tile(raster: Raster, bands: Sequence[int], z: int, x: int, y: int, *, plane: str | None = None) -> np.ndarray | None:
+    """Values of a tile of the web map, or of a plane (`alm_core.serving.plane`).
+
+    Returns
+    -------
+    ndarray or None
+        float32 ``[band, 256, 256]``, NaN without data; None for a tile without any. Read-only and remembered.
+    """
     bands = tuple(bands)
 
     def read() -> np.ndarray | None:
-        values = read_pixels(raster, tile_pixels(z, x, y), bands)
+        pixels = tile_pixels(z, x, y) if plane is None else plane_pixels(plane, z, x, y)
+        values = read_pixels(raster, pixels, bands)
         if values is None or np.isnan(values).all():
             return None
         values.setflags(write=False)
         return values
 
-    return DECODED.get((raster, bands, z, x, y), read)
+    return DECODED.get((raster, bands, z, x, y, plane), read)
 
 
-def member_tile(run: Run, z: int, x: int, y: int, *, slice: str | None = None) -> np.ndarray | None:
+def member_tile(run: Run, z: int, x: int, y: int, *, slice: str | None = None, plane: str | None = None) -> np.ndarray | None:
     """The members of a run on a tile exactly as stored; of the main slice where no other is named.
 
     Returns
@@ -97,7 +105,7 @@ def member_tile(run: Run, z: int, x: int, y: int, *, slice: str | None = None) -
         The run is not mapped yet, or maps classes.
     """
     raster = member_raster(run, slice=slice)
-    return decoded_tile(raster, range(1, len(learners(run)) + 1), z, x, y)
+    return decoded_tile(raster, range(1, len(learners(run)) + 1), z, x, y, plane=plane)
 
 
 def member_raster(run: Run, *, slice: str | None = None) -> Raster:

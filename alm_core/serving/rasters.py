@@ -27,6 +27,7 @@ from alm_core.errors import CrsError, RasterError
 from alm_core.grid import Grid
 from alm_core.serving.cache import BoundedCache
 from alm_core.serving.mercator import Pixels
+from alm_core.serving.plane import PlanePixels
 
 LONGITUDE_LATITUDE = ("EPSG:4326", "OGC:CRS84")
 MAXIMUM_HANDLES = 48
@@ -144,13 +145,13 @@ def _chunk_side(stored: set[tuple[int, int]]) -> int | None:
     return side if len(stored) == 1 and side == other and side in CHUNK_SIDES else None
 
 
-def read_pixels(raster: Raster, pixels: Pixels, bands: Sequence[int], *, smooth: bool = False) -> np.ndarray | None:
+def read_pixels(raster: Raster, pixels: Pixels | PlanePixels, bands: Sequence[int], *, smooth: bool = False) -> np.ndarray | None:
     """Values at pixels.
 
     Parameters
     ----------
     raster : Raster
-    pixels : Pixels
+    pixels : Pixels or PlanePixels
     bands : sequence of int
         From 1 on.
     smooth : bool
@@ -220,8 +221,10 @@ def read_block(raster: Raster, bands: Sequence[int], window: Window, *, level: i
 # ---- where the pixels lie ---------------------------------------------------------------------------------------------
 
 
-def _cached_places(grid: Grid, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
+def _cached_places(grid: Grid, pixels: Pixels | PlanePixels) -> tuple[np.ndarray, np.ndarray]:
     """Fractional rows and columns of pixels; those of a projected raster cost milliseconds and serve all layers of a run."""
+    if isinstance(pixels, PlanePixels):
+        return _plane_places(grid, pixels)
     if is_longitude_latitude(grid):
         return _separable_places(grid, pixels)
     key = (grid, pixels.longitude[0], pixels.longitude[-1], pixels.latitude[0], pixels.latitude[-1], pixels.shape)
@@ -260,12 +263,30 @@ def _projected_places(grid: Grid, pixels: Pixels) -> tuple[np.ndarray, np.ndarra
     return grid.row_column(x, y)
 
 
-def _transformer(crs: str | None) -> Transformer:
-    """From longitude and latitude; one per thread, as PROJ wants it."""
+def _plane_places(grid: Grid, pixels: PlanePixels) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the pixels of a plane: one by one where the raster lies in the same plane."""
+    if grid.crs == pixels.crs:
+        row, column = grid.row_column(pixels.x, pixels.y)
+        return row[:, None], column[None, :]
+
+    def place() -> tuple[np.ndarray, np.ndarray]:
+        x, y = np.meshgrid(pixels.x, pixels.y)
+        if not is_longitude_latitude(grid):
+            return grid.row_column(*_transformer(grid.crs, pixels.crs).transform(x, y))
+        longitude, latitude = _transformer("EPSG:4326", pixels.crs).transform(x, y)
+        west = grid.bounds[0]
+        return grid.row_column(west + np.mod(longitude - west, 360.0), latitude)
+
+    key = (grid, pixels.crs, pixels.x[0], pixels.x[-1], pixels.y[0], pixels.y[-1], pixels.shape)
+    return _places.get(key, place)
+
+
+def _transformer(crs: str | None, source: str = "EPSG:4326") -> Transformer:
+    """From another CRS, longitude and latitude by default; one per thread, as PROJ wants it."""
     known = _local.__dict__.setdefault("transformers", {})
-    if crs not in known:
-        known[crs] = Transformer.from_crs("EPSG:4326", crs, always_xy=True)
-    return known[crs]
+    if (crs, source) not in known:
+        known[crs, source] = Transformer.from_crs(source, crs, always_xy=True)
+    return known[crs, source]
 
 
 def _fitting_level(facts: Header, wanted: float) -> int:

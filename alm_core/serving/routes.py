@@ -2,7 +2,7 @@
 
 ====================================================================  ====================================================
 ``/alm/tiles/<study>/<run>/<layer>/{z}/{x}/{y}.png``                  ``<layer>`` or ``<layer>@<slice>``;
-                                                                      query: palette, low, high, scenario, style
+                                                                      query: palette, low, high, scenario, style, plane
 ``/alm/tiles/<study>/<run>/live/{z}/{x}/{y}.png``                     members fused by weights, preset, correction, lambda
 ``/alm/members/<study>/<run>/{z}/{x}/{y}.bin``                        members for fusing in the browser
 ``/alm/hillshade/<study>/<run>/{z}/{x}/{y}.png``, ``picture.png``     the ground
@@ -34,6 +34,7 @@ from alm_core.serving.downloads import job_file
 from alm_core.serving.fusing import FUSED_LAYERS, STUDY, live_fusion, named_fusion
 from alm_core.serving.hillshade import PICTURE_WIDTHS, elevation_raster, hillshade_picture, hillshade_tile
 from alm_core.serving.members import packed_tile
+from alm_core.serving.plane import PLANES
 from alm_core.serving.responses import (
     ASK_AGAIN,
     KEEP,
@@ -71,13 +72,16 @@ def _layer_tile(request: Request) -> bytes:
         want_small_copy(layer.raster, category=layer.kind == "category")
     palette = checks.palette_name(query.get("palette"), layer.palette)
     low, high = _range(request, layer)
+    plane = _plane(request)
     scenario = query.get("scenario", STUDY)
     if scenario == STUDY:
-        return layer_tile(layer, z, x, y, palette=palette, low=low, high=high, style=checks.one_of(query.get("style"), STYLES))
+        return layer_tile(
+            layer, z, x, y, palette=palette, low=low, high=high, style=checks.one_of(query.get("style"), STYLES), plane=plane
+        )
     if layer.id not in FUSED_LAYERS:
         raise RequestError(f"The layer {layer.id!r} is the same in every scenario: leave `scenario` out.")
     fusion = named_fusion(run, scenario)
-    return scenario_tile(run, fusion, layer, z, x, y, palette=palette, low=low, high=high)
+    return scenario_tile(run, fusion, layer, z, x, y, palette=palette, low=low, high=high, plane=plane)
 
 
 async def live_route(request: Request) -> Response:
@@ -116,7 +120,7 @@ async def hillshade_route(request: Request) -> Response:
 
 def _hillshade_tile(request: Request) -> bytes:
     z, x, y = _address(request)
-    return hillshade_tile(_ground_run(request), z, x, y)
+    return hillshade_tile(_ground_run(request), z, x, y, plane=_plane(request))
 
 
 async def picture_route(request: Request) -> Response:
@@ -160,6 +164,12 @@ async def unknown_route(request: Request) -> Response:
 
 def _address(request: Request) -> tuple[int, int, int]:
     return checks.tile_address(*(request.path_params[name] for name in ("z", "x", "y")))
+
+
+def _plane(request: Request) -> str | None:
+    """The plane of a polar view, None for the web map."""
+    text = request.query_params.get("plane")
+    return None if text is None else checks.one_of(text, tuple(PLANES))
 
 
 def _run(request: Request) -> Run:

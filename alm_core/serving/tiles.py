@@ -26,14 +26,16 @@ HATCH = ((0, 0, 0, 0), (29, 43, 51, 200), (255, 255, 255, 130))
 """Nothing, the line, and a light edge beside it that keeps it visible on dark colours."""
 
 
-def layer_tile(layer: Layer, z: int, x: int, y: int, *, palette: str, low: float, high: float, style: str = HATCHED) -> bytes:
+def layer_tile(
+    layer: Layer, z: int, x: int, y: int, *, palette: str, low: float, high: float, style: str = HATCHED, plane: str | None = None
+) -> bytes:
     """A tile of a stored layer.
 
     Values from `low` to `high` get the colours of the palette; classes get their own, whatever the palette. The area of
     applicability is drawn as a hatch over what lies outside, so that the layer below stays readable; so are the marks of a change
     map over what is not significant, or in `style` ``grey`` as a cover that hides it.
     """
-    values = layer_values(layer, z, x, y)
+    values = layer_values(layer, z, x, y, plane=plane)
     if values is None:
         return empty_png()
     if layer.id == "inside":
@@ -59,20 +61,33 @@ def marked_cells(mark: str, values: np.ndarray) -> np.ndarray:
         return values >= SIGNIFICANCE if mark == INSIGNIFICANT else values < 0.5
 
 
-def layer_values(layer: Layer, z: int, x: int, y: int) -> np.ndarray | None:
-    """Values of a stored layer on a tile, ``[256, 256]``, NaN where there is no data; None for a tile without any."""
+def layer_values(layer: Layer, z: int, x: int, y: int, *, plane: str | None = None) -> np.ndarray | None:
+    """Values of a stored layer on a tile, ``[256, 256]``, NaN where there is no data; None for a tile without any.
+
+    `plane` is the CRS of a polar view (`alm_core.serving.plane`), None for the web map.
+    """
     if layer.is_difference and layer.ranged is not None:
-        both = decoded_tile(layer.raster, layer.ranged[1], z, x, y)
+        both = decoded_tile(layer.raster, layer.ranged[1], z, x, y, plane=plane)
         return None if both is None else both[1] - both[0]
-    values = decoded_tile(layer.raster, (layer.band,), z, x, y)
+    values = decoded_tile(layer.raster, (layer.band,), z, x, y, plane=plane)
     return None if values is None else values[0]
 
 
 def scenario_tile(
-    run: Run, fusion: Fusion, layer: Layer, z: int, x: int, y: int, *, palette: str, low: float, high: float
+    run: Run,
+    fusion: Fusion,
+    layer: Layer,
+    z: int,
+    x: int,
+    y: int,
+    *,
+    palette: str,
+    low: float,
+    high: float,
+    plane: str | None = None,
 ) -> bytes:
     """A tile of the members fused anew; `layer` is one of ``fused``, ``lower``, ``upper``, ``width`` in any slice of time."""
-    values = fused_tile(run, fusion, layer.id, z, x, y, slice=layer.slice)
+    values = fused_tile(run, fusion, layer.id, z, x, y, slice=layer.slice, plane=plane)
     return empty_png() if values is None else value_tile(values, palette=palette, low=low, high=high)
 
 

@@ -32,6 +32,7 @@ def tile_url(
     high: float | None = None,
     scenario: str | None = None,
     style: str | None = None,
+    plane: str | None = None,
 ) -> str:
     """Address of the tiles of a layer, with ``{z}/{x}/{y}`` for the map to fill in.
 
@@ -48,6 +49,8 @@ def tile_url(
         A saved scenario, for the layers ``fused``, ``lower``, ``upper`` and ``width``; others are the same in all of them.
     style : str, optional
         How a mark of a change map is drawn: ``hatch`` or ``grey``.
+    plane : str, optional
+        CRS of a polar view (`alm_core.serving.plane`) instead of the web map.
 
     Raises
     ------
@@ -58,7 +61,7 @@ def tile_url(
     query: dict[str, Any] = {"v": layer_version(run, layer)}
     if scenario is not None and scenario != STUDY and layer.id in FUSED_LAYERS:
         query |= {"scenario": scenario, "v": scenario_version(run, scenario, slice=layer.slice)}
-    query |= _style(palette, low, high) | ({} if style is None else {"style": style})
+    query |= _style(palette, low, high) | {name: text for name, text in (("style", style), ("plane", plane)) if text}
     return f"{_run_root('tiles', run)}/{quote(layer_id, safe=':@')}/{TILE}.png?{urlencode(query)}"
 
 
@@ -92,9 +95,10 @@ def members_url(run: Run) -> str:
     return f"{_run_root('members', run)}/{TILE}.bin?v={version(member_raster(run).stamp, CODES)}"
 
 
-def hillshade_url(run: Run) -> str:
-    """Address of the ground tiles."""
-    return f"{_run_root('hillshade', run)}/{TILE}.png?v={_ground_version(run)}"
+def hillshade_url(run: Run, *, plane: str | None = None) -> str:
+    """Address of the ground tiles, of the web map or of a plane."""
+    query = {"v": _ground_version(run)} | ({} if plane is None else {"plane": plane})
+    return f"{_run_root('hillshade', run)}/{TILE}.png?{urlencode(query)}"
 
 
 def picture_url(run: Run, *, width: int = 1200) -> str:

@@ -13,6 +13,7 @@ from pyproj import Transformer
 from rasterio.windows import Window
 
 from alm_core.serving.catalogue import find_layer
+from alm_core.serving.plane import PLANES
 from alm_core.serving.rasters import Raster, header, is_longitude_latitude, longitude_latitude_bounds, read_block
 from alm_core.workspace import Run
 
@@ -46,6 +47,27 @@ def data_bounds(run: Run) -> Bounds:
     return _data_bounds(find_layer(run, "fused").raster)
 
 
+def plane_bounds(run: Run) -> Bounds | None:
+    """Left, bottom, right, top of the cells with a value in the run's own polar plane; None where its grid is in no such plane.
+
+    Raises
+    ------
+    LayerError
+        The run is not mapped yet.
+    """
+    raster = find_layer(run, "fused").raster
+    if header(raster).grid.crs not in PLANES:
+        return None
+    x, y = _data_corners(raster)
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def run_plane(run: Run) -> str | None:
+    """CRS of the polar plane in which the run was mapped; None for every other grid."""
+    crs = header(find_layer(run, "fused").raster).grid.crs
+    return crs if crs in PLANES else None
+
+
 def reaches_beyond(run: Run) -> float:
     """Latitude up to which the grid of a run reaches, where that is beyond the end of the web map; else 0."""
     north = longitude_latitude_bounds(header(find_layer(run, "fused").raster).grid)[3]
@@ -53,19 +75,26 @@ def reaches_beyond(run: Run) -> float:
 
 
 @lru_cache(maxsize=64)
-def _data_bounds(raster: Raster) -> Bounds:
+def _data_corners(raster: Raster) -> tuple[np.ndarray, np.ndarray]:
+    """x and y of two corners of every cell with a value, of an overview and half a cell around; the box where there is none."""
     facts = header(raster)
     level = next((place for place, (rows, columns) in enumerate(facts.levels) if rows * columns <= LOOKED_AT), None)
     level = len(facts.levels) - 1 if level is None else level
     rows, columns = facts.levels[level]
     found = np.nonzero(np.isfinite(read_block(raster, (1,), Window(0, 0, columns, rows), level=level - 1)[0]))
     if found[0].size == 0:
-        return _clipped(longitude_latitude_bounds(facts.grid))
+        left, bottom, right, top = facts.grid.bounds
+        return np.array([left, right]), np.array([bottom, top])
     x, y = (np.stack([place - 0.5, place + 1.5]) for place in (found[1].astype(float), found[0].astype(float)))
     a, _, c, _, e, f = facts.grid.transform
     x, y = c + a * x * facts.grid.shape[1] / columns, f + e * y * facts.grid.shape[0] / rows
-    # Both corners of every cell, with half a cell around, so that a few cells still make a box.
-    longitude, latitude = (np.concatenate([x[0], x[1]]), np.concatenate([y[0], y[1]]))
+    return np.concatenate([x[0], x[1]]), np.concatenate([y[0], y[1]])
+
+
+@lru_cache(maxsize=64)
+def _data_bounds(raster: Raster) -> Bounds:
+    facts = header(raster)
+    longitude, latitude = _data_corners(raster)
     if not is_longitude_latitude(facts.grid):
         longitude, latitude = Transformer.from_crs(facts.grid.crs, "EPSG:4326", always_xy=True).transform(longitude, latitude)
         west, east = longitude_range(np.asarray(longitude))

@@ -109,6 +109,8 @@ def collapse(frame: pd.DataFrame, *, repeats: str = "refuse") -> tuple[pd.DataFr
     content = ["site_id", "date", "depth_top", "depth_bottom", "value", "uncertainty", "method", "survey"]
     ordered = frame.sort_values([name for name in content if name in frame], kind="stable").reset_index(drop=True)
     ordered, notes = _profiles(ordered)
+    if repeats != "refuse":
+        notes += _same_dates(ordered)
     if repeats == "slice_mean":
         return _slice_means(ordered, notes)
     doubled = ordered["site_id"].duplicated(keep=False)
@@ -126,6 +128,19 @@ def collapse(frame: pd.DataFrame, *, repeats: str = "refuse") -> tuple[pd.DataFr
         ordered = _join(ordered[~doubled], means)
         notes.append(f"{doubled.sum()} repeated rows of {sites} site(s) averaged")
     return ordered.sort_values("site_id", kind="stable").reset_index(drop=True), tuple(notes)
+
+
+def _same_dates(rows: pd.DataFrame) -> list[str]:
+    """A note on rows that repeat the date, or the year, of another row of their site: often one row that was pasted twice."""
+    if "date" not in rows:
+        return []
+    again = rows.duplicated(["site_id", "date"], keep=False) & rows["date"].notna()
+    if not again.any():
+        return []
+    year = rows["date_is_year"].fillna(False).astype(bool) if "date_is_year" in rows else pd.Series(False, index=rows.index)
+    when = rows["date"].dt.strftime("%Y-%m-%d").where(~year, rows["date"].dt.strftime("%Y"))
+    named = sorted(set((rows["site_id"] + " in " + when)[again]))
+    return [f"{int(again.sum())} row(s) share site and date (or year) with another, maybe copies: {name_some(named)}"]
 
 
 def _slice_means(rows: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:

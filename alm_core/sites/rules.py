@@ -318,13 +318,15 @@ def neighbour_outlier(context: Context) -> Verdict | None:
     if limit is None or context.options["task"] != "regression" or context.features is None:
         return None
     value, inside = context.transformed, np.flatnonzero(context.inside & np.isfinite(context.transformed))
-    count = min(int(context.options["neighbours"]), len(inside) - 1)
+    # Rows of one site agree with each other whether they are right or wrong: they can't vouch for one another.
+    sites = pd.factorize(context.frame["site"] if "site" in context.frame else context.frame["site_id"])[0][inside]
+    count = min(int(context.options["neighbours"]), len(inside) - int(np.bincount(sites).max(initial=1)))
     spread = robust_centre_spread(value[inside])[1]
     scaled = robust_scale(context.features[inside][:, context.continuous])
     if count < 4 or not spread > 0 or scaled.shape[1] == 0:
         context.notes.append("rule neighbour_outlier not judged: too few sites, or no value or covariate that varies")
         return None
-    nearest = nearest_others(scaled, count)
+    nearest = nearest_others(scaled, count, sites)
     around = value[inside][nearest]
     centre = np.median(around, axis=1)
     local = MAD_TO_SD * np.median(np.abs(around - centre[:, None]), axis=1)
@@ -368,13 +370,20 @@ def robust_scale(features: np.ndarray) -> np.ndarray:
     return np.column_stack(columns) if columns else np.zeros((len(features), 0))
 
 
-def nearest_others(points: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the `count` nearest other points of each point, ``[point, neighbour]``."""
-    found = cKDTree(points).query(points, k=count + 1)[1]
-    own = found == np.arange(len(points))[:, None]
-    # Among points at one place the tree may leave out the point itself: then the farthest goes.
-    own[~own.any(axis=1), -1] = True
-    return found[~own].reshape(len(points), count)
+def nearest_others(points: np.ndarray, count: int, sites: np.ndarray) -> np.ndarray:
+    """Indices of the `count` nearest points of other sites, ``[point, neighbour]``; `sites` numbers the site of each point.
+
+    Examples
+    --------
+    >>> nearest_others(np.array([[0.0], [0.1], [1.0], [3.0]]), 1, np.array([0, 0, 1, 2])).ravel().tolist()
+    [2, 2, 1, 2]
+    """
+    most = int(np.bincount(sites).max())
+    found = cKDTree(points).query(points, k=count + most)[1]
+    own = sites[found] == sites[:, None]
+    # Stable: the others stay in the order of their distance. Among points at one place the tree may leave some out.
+    foremost = np.argsort(own, axis=1, kind="stable")[:, :count]
+    return np.take_along_axis(found, foremost, axis=1)
 
 
 def by_name(rules: Sequence[Callable[[Context], Verdict | None]]) -> dict[str, Callable[[Context], Verdict | None]]:

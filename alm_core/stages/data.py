@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pyproj import Transformer
 
+from alm_core.covariates.derived import RECIPES
 from alm_core.covariates.extraction import extract_slices
 from alm_core.covariates.raster import open_raster
 from alm_core.covariates.samples import make_samples
@@ -85,9 +86,11 @@ def stage_covariates(context: Context) -> list[Path]:
 
 
 def staging_margin(options: StudyOptions) -> int | None:
-    """Cells around the mask that need covariates; None where sites outside it may be used, so that all cells do."""
+    """Cells around the mask that need covariates; None where all do: sites outside it may be used, or flow is computed."""
     if not options.grid.mask or not options.screening.require_inside_mask or options.screening.keep:
         return None
+    if any(RECIPES[source.method].whole for source in options.derived):
+        return None  # water comes from beyond the mask
     return max(SMALLEST_MARGIN, options.extraction.window_cells)
 
 

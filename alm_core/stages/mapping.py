@@ -253,6 +253,8 @@ def make_map(
         scale=options.map.scale,
         compression=options.map.compression,
         missing=options.map.missing,
+        # Not a fresh start: blocks made under this key stay. Those of another key are out of date, and as the folder belongs to
+        # this run and nobody is there to be asked, they are removed rather than refused.
         restart=True,
         progress=progress,
         engine=context.engine,

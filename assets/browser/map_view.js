@@ -6,7 +6,7 @@
 (() => {
   "use strict";
 
-  const PANES = { left: 310, right: 320, hatch: 330, water: 340, area: 410, place: 620 };
+  const PANES = { left: 310, right: 320, hatch: 330, water: 340, graticule: 345, area: 410, place: 620 };
   const RASTERS = ["left", "right", "hatch"];
   const FADE_IN_MS = 300; // Leaflet fades a tile in within 200 ms of its arrival.
   const FADE_OUT_LIMIT_MS = 5000;
@@ -29,7 +29,7 @@
     for (const [name, order] of Object.entries(PANES)) {
       map.createPane(name).style.zIndex = order;
     }
-    for (const name of [...RASTERS, "water"]) map.getPane(name).style.pointerEvents = "none";
+    for (const name of [...RASTERS, "water", "graticule"]) map.getPane(name).style.pointerEvents = "none";
     groups.water = L.layerGroup().addTo(map);
     groups.area = L.layerGroup().addTo(map);
     groups.place = L.layerGroup().addTo(map);
@@ -53,8 +53,9 @@
   function keepView() {
     const bounds = L.latLngBounds(settings.bounds);
     let moved = false;
-    const fit = () => map.fitBounds(bounds, { animate: false });
-    map.setMaxBounds(bounds.pad(0.6));
+    const fit = settings.plane ? () => fitPlane(settings.plane) : () => map.fitBounds(bounds, { animate: false });
+    if (settings.plane) drawGraticule();
+    else map.setMaxBounds(bounds.pad(0.6));
     fit();
     for (const event of ["mousedown", "wheel", "keydown", "touchstart"]) {
       map.getContainer().addEventListener(event, () => { moved = true; }, { passive: true });
@@ -64,6 +65,36 @@
       if (!moved) fit();
       swipe?.place();
     }).observe(map.getContainer());
+  }
+
+  // Bounds in a plane around the pole hold no two corners of latitude and longitude: the scale is found in metres.
+  function fitPlane([left, bottom, right, top]) {
+    const { crs } = map.options;
+    const size = map.getSize();
+    const across = crs.project(L.latLng(90, 0)).distanceTo(crs.project(L.latLng(80, 0)));
+    const pixels = crs.latLngToPoint(L.latLng(90, 0), 0).distanceTo(crs.latLngToPoint(L.latLng(80, 0), 0)); // At zoom 0.
+    const fitting = Math.log2(Math.min(size.x / (right - left), size.y / (top - bottom)) * (across / pixels));
+    const zoom = Math.max(map.getMinZoom(), Math.floor(fitting / map.options.zoomSnap) * map.options.zoomSnap);
+    map.setView(crs.projection.unproject(L.point((left + right) / 2, (bottom + top) / 2)), zoom, { animate: false });
+  }
+
+  // Parallels and meridians say where on the earth a place of a polar view lies.
+  function drawGraticule() {
+    const style = { color: "#5b6b75", weight: 0.6, opacity: 0.55, interactive: false, pane: "graticule" };
+    const label = (place, content) => {
+      const icon = L.divIcon({ className: "alm-graticule", html: text(content), iconSize: null });
+      L.marker(place, { icon, interactive: false, keyboard: false, pane: "graticule" }).addTo(map);
+    };
+    for (let latitude = 40; latitude <= 80; latitude += 10) {
+      L.polygon(Array.from({ length: 180 }, (_, step) => [latitude, 2 * step]), { ...style, fill: false }).addTo(map);
+      label([latitude, -45], `${latitude}°`);
+    }
+    for (let longitude = -180; longitude < 180; longitude += 30) {
+      L.polyline([[40, longitude], [80, longitude]], style).addTo(map);
+    }
+    for (let longitude = -180; longitude < 180; longitude += 90) {
+      label([42, longitude], longitude === -180 ? "180°" : longitude === 0 ? "0°" : `${Math.abs(longitude)}° ${longitude > 0 ? "E" : "W"}`);
+    }
   }
 
   // One drawn area at a time. A click that sets a corner is no question about that place, nor is one that removes an area.
@@ -110,7 +141,7 @@
     const layer = L.tileLayer(wanted.url, {
       pane: name,
       opacity: wanted.opacity,
-      bounds: settings.limits,
+      bounds: settings.plane ? undefined : settings.limits,
       maxNativeZoom: settings.max_native_zoom,
       maxZoom: settings.max_zoom,
     });

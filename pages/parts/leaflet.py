@@ -20,7 +20,7 @@ from folium.template import Template
 from alm_core.serving import urls
 from alm_core.serving.catalogue import find_layer
 from alm_core.serving.rasters import header, longitude_latitude_bounds
-from alm_core.serving.view_bounds import data_bounds
+from alm_core.serving.view_bounds import data_bounds, plane_bounds
 from alm_core.workspace import Run
 from pages.parts.frame import ROOT, Page
 
@@ -36,6 +36,9 @@ ZOOM_STEP = 0.5
 RETURNED = ("last_clicked", "all_drawings")
 AREA_COLOUR = "#c0561b"
 VECTORS = ("lakes", "rivers", "plateau")
+VECTOR_BOUNDS = (60.0, 18.0, 112.0, 46.0)
+"""West, south, east, north of what the vectors hold."""
+WEB_MAP, POLE = "EPSG3857", (90.0, 0.0)
 
 
 class StartMap(JSCSSMixin):
@@ -49,7 +52,8 @@ class StartMap(JSCSSMixin):
         super().__init__()
         self._name = "StartMap"
         self.settings = script_json(settings)
-        self.default_js = [("alm_map_view", urls.browser_url("map_view.js"))]
+        scripts = {"alm_polar_crs": "polar_crs.js", "alm_map_view": "map_view.js"}
+        self.default_js = [(name, urls.browser_url(file)) for name, file in scripts.items()]
         self.default_css = [("alm_map_view_css", urls.browser_url("map_view.css"))]
 
 
@@ -98,7 +102,7 @@ def script_json(value: Any) -> str:
     return re.sub(r"\{(?=[{%#])|(?<=\{)\{", r"\\u007b", text)
 
 
-def base_map(page: Page, run: Run, *, draw: bool = True) -> Any:
+def base_map(page: Page, run: Run, *, draw: bool = True, plane: str | None = None) -> Any:
     """A leafmap map with relief, lakes and rivers, fitted to the raster of a run.
 
     Parameters
@@ -107,7 +111,9 @@ def base_map(page: Page, run: Run, *, draw: bool = True) -> Any:
         For the words of its controls.
     run : Run
     draw : bool
-        With tools for a polygon and a rectangle.
+        With tools for a polygon and a rectangle; a polar view has no rectangle, which would be none on the ground.
+    plane : str, optional
+        CRS of a polar view instead of the web map.
     """
     # leafmap takes two seconds to import; the program does it before the first visitor comes.
     import leafmap.foliumap as leafmap
@@ -115,31 +121,34 @@ def base_map(page: Page, run: Run, *, draw: bool = True) -> Any:
     west, south, east, north = view = data_bounds(run)
     zooms = (ZOOMS[0] if east - west < WIDE_DEGREES else WIDE_ZOOM, ZOOMS[1])
     figure = leafmap.Map(
-        center=[(south + north) / 2, (west + east) / 2],
+        center=[(south + north) / 2, (west + east) / 2] if plane is None else POLE,
         zoom=zooms[0] + 2,
+        crs=WEB_MAP if plane is None else plane.replace(":", ""),
         tiles=None,
         min_zoom=zooms[0],
         max_zoom=zooms[1],
-        zoom_snap=ZOOM_STEP,
+        zoom_snap=ZOOM_STEP if plane is None else ZOOM_STEP / 2,
         draw_control=False,
         measure_control=False,
         fullscreen_control=False,
         layers_control=False,
         scale_control=False,
     )
-    relief = urls.hillshade_url(run)
+    relief = urls.hillshade_url(run, plane=plane)
     if relief:
-        figure.add_tile_layer(relief, name="relief", attribution=page.t("attribution"), max_native_zoom=NATIVE_ZOOM)
+        attribution = page.t("attribution") if vector_names(view) else page.t("attribution_relief")
+        figure.add_tile_layer(relief, name="relief", attribution=attribution, max_native_zoom=NATIVE_ZOOM)
     if draw:
         DrawWords({path: page.t(f"draw.{key}") for key, path in DRAW_WORDS.items()}).add_to(figure)
-        draw_tools().add_to(figure)
+        draw_tools(rectangle=plane is None).add_to(figure)
     StartMap(
         {
             "bounds": corners(view),
             "limits": corners(raster_bounds(run)),
+            "plane": None if plane is None else plane_bounds(run),
             "max_native_zoom": NATIVE_ZOOM,
             "max_zoom": ZOOMS[1],
-            "vectors": [{"kind": kind, "url": urls.vector_url(kind)} for kind in vector_names()],
+            "vectors": [{"kind": kind, "url": urls.vector_url(kind)} for kind in vector_names(view)],
             "words": {"swipe": page.t("swipe.handle")},
         }
     ).add_to(figure)
@@ -147,8 +156,13 @@ def base_map(page: Page, run: Run, *, draw: bool = True) -> Any:
     return figure
 
 
-def vector_names() -> tuple[str, ...]:
-    """The vectors that are there; an outline of the plateau is drawn where somebody put one."""
+def vector_names(view: tuple[float, float, float, float] = VECTOR_BOUNDS) -> tuple[str, ...]:
+    """The vectors that are there for a view; an outline of the plateau is drawn where somebody put one."""
+    west, south, east, north = view
+    inside = west < VECTOR_BOUNDS[2] and east > VECTOR_BOUNDS[0] and south < VECTOR_BOUNDS[3] and north > VECTOR_BOUNDS[1]
+    # A map of half the earth would show the waters of one part of it.
+    if not inside or east - west > WIDE_DEGREES:
+        return ()
     return tuple(name for name in VECTORS if (ROOT / "assets" / "vectors" / f"{name}.geojson").is_file())
 
 
@@ -163,13 +177,13 @@ def corners(bounds: tuple[float, float, float, float]) -> list[list[float]]:
     return [[south, west], [north, east]]
 
 
-def draw_tools() -> Draw:
+def draw_tools(*, rectangle: bool = True) -> Draw:
     """Polygon and rectangle, with editing and removing."""
     style = {"color": AREA_COLOUR, "weight": 2, "opacity": 1, "fillOpacity": 0.06}
     # The area shown while a rectangle is drawn fails in this version of the tool.
     shapes = {
         "polygon": {"shapeOptions": style, "allowIntersection": False},
-        "rectangle": {"shapeOptions": style, "showArea": False},
+        "rectangle": {"shapeOptions": style, "showArea": False} if rectangle else False,
     }
     others = dict.fromkeys(("polyline", "circle", "marker", "circlemarker"), False)
     return Draw(

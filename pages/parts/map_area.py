@@ -16,7 +16,8 @@ from alm_core.errors import AlmError
 from alm_core.inspection.area_series import AreaSeries, area_series
 from alm_core.inspection.water import METRES, VOLUMETRIC_UNITS, Thickness
 from alm_core.inspection.zonal import AreaSummary, summarise
-from alm_core.mapping.area import Area, make_area
+from alm_core.mapping.area import LONLAT, Area, make_area
+from alm_core.serving.plane import plane_shape
 from alm_core.uploads import receive_area
 from alm_core.uploads.limits import AREA_BYTES, MEGABYTE
 from alm_core.workspace import Run
@@ -38,10 +39,17 @@ FEW_CELLS = 400_000
 """Cells of an area that are read for every slice without being asked for."""
 
 
-def take_drawing(drawings: list[dict[str, Any]]) -> None:
-    """The newest drawn shape is the area; where the last one was removed there is none."""
+def take_drawing(drawings: list[dict[str, Any]], plane: str | None = None) -> None:
+    """The newest drawn shape is the area; where the last one was removed there is none.
+
+    Its edges are straight in the view, so one that was drawn in a plane is kept in the CRS of the plane.
+    """
     if drawings:
-        st.session_state[AREA] = {"shape": json.dumps(drawings[-1]["geometry"]), "crs": "EPSG:4326", "drawn": True}
+        drawn = drawings[-1]["geometry"]
+        kept = {"shape": json.dumps(drawn), "crs": LONLAT, "drawn": True, "shown": json.dumps(drawn)}
+        if plane is not None:
+            kept |= {"shape": json.dumps(plane_shape(drawn, plane)), "crs": plane}
+        st.session_state[AREA] = kept
     elif (st.session_state.get(AREA) or {}).get("drawn"):
         clear_area()
 
@@ -79,9 +87,9 @@ def chosen_area() -> Area | None:
 def area_state() -> dict[str, Any] | None:
     """The area for the map; one whose coordinates are no degrees is not drawn."""
     kept = st.session_state.get(AREA) or {}
-    if kept.get("crs") != "EPSG:4326":
+    if "shown" not in kept and kept.get("crs") != LONLAT:
         return None
-    return {"shape": json.loads(kept["shape"]), "drawn": kept["drawn"]}
+    return {"shape": json.loads(kept.get("shown") or kept["shape"]), "drawn": kept["drawn"]}
 
 
 def area_panel(page: Page, view: MapView) -> None:

@@ -17,8 +17,10 @@ from alm_core.serving import urls
 from alm_core.serving.catalogue import Layer, layers
 from alm_core.serving.change_layers import CHANGE_GROUP, DIFFERENCE_GROUP, INSIGNIFICANT, MARKS, WITHIN
 from alm_core.serving.tiles import COVER, COVERED, HATCHED
+from alm_core.serving.view_bounds import data_bounds, run_plane
 from alm_core.workspace import Run
 from pages.parts.frame import Page, layer_label, seed, to_address
+from pages.parts.leaflet import vector_names
 from pages.parts.numbers import fixed, number, unit_text
 
 SCENARIO_LAYERS = ("fused", "lower", "upper", "width")
@@ -57,11 +59,12 @@ class LayerView:
     high: float
     slice: str | None = None
 
-    def url(self, run: Run) -> str:
-        """Address of its tiles."""
+    def url(self, run: Run, plane: str | None = None) -> str:
+        """Address of its tiles, of the web map or of a plane."""
         if self.layer.kind == "category":
-            return urls.tile_url(run, self.layer.key, scenario=self.scenario)
-        return urls.tile_url(run, self.layer.key, palette=self.palette, low=self.low, high=self.high, scenario=self.scenario)
+            return urls.tile_url(run, self.layer.key, scenario=self.scenario, plane=plane)
+        colours = {"palette": self.palette, "low": self.low, "high": self.high}
+        return urls.tile_url(run, self.layer.key, **colours, scenario=self.scenario, plane=plane)
 
     def legend(self, page: Page) -> dict[str, Any]:
         """Its entry in the legend: colour bar with three ticks, or classes."""
@@ -90,6 +93,8 @@ class MapView:
         What marks cells of a change map.
     style : str
         How it is drawn.
+    plane : str or None
+        CRS of a polar view; None for the web map.
     """
 
     left: LayerView
@@ -101,6 +106,7 @@ class MapView:
     slice: str | None = None
     mark: str | None = None
     style: str = HATCHED
+    plane: str | None = None
 
 
 def tick_texts(low: float, high: float) -> list[str]:
@@ -137,12 +143,13 @@ def choose_view(page: Page) -> MapView:
             left = choose_colours(page, left, side="left")
             mark, style = choose_mark(page, left, every)
             hatched = INSIDE in every and mark is None and st.toggle(page.t("hatch"), True, key="map-hatch")
-            water = st.toggle(page.t("water"), True, key="map-water")
+            water = bool(vector_names(data_bounds(page.run))) and st.toggle(page.t("water"), True, key="map-water")
             relief = st.toggle(page.t("relief"), True, key="map-relief")
+            plane = choose_plane(page)
         with st.popover(page.t("compare"), icon=":material/compare:"), st.container(width=POPOVER_WIDTH):
             right = choose_comparison(page, left, slice)
     hatch = every[INSIDE].key if hatched else None
-    return MapView(left, right, opacity, hatch, water, relief, slice, mark, style)
+    return MapView(left, right, opacity, hatch, water, relief, slice, mark, style, plane)
 
 
 def choose_slice(page: Page) -> str | None:
@@ -164,6 +171,14 @@ def shown_layers(every: dict[str, Layer]) -> dict[str, Layer]:
 def changes_with_time(layer: Layer) -> bool:
     """True of a layer that has a raster of its own in every slice."""
     return bool(layer.companions) or layer.slice is not None
+
+
+def choose_plane(page: Page) -> str | None:
+    """The plane of the run's own polar grid, unless the web map is wanted; other grids have the web map alone."""
+    plane = run_plane(page.run)
+    if plane is None:
+        return None
+    return plane if st.toggle(page.t("polar_view"), True, key="map-polar") else None
 
 
 def choose_mark(page: Page, view: LayerView, every: dict[str, Layer]) -> tuple[str | None, str]:
@@ -310,19 +325,19 @@ def choose_comparison(page: Page, left: LayerView, slice: str | None) -> LayerVi
 
 def map_state(page: Page, view: MapView, *, place: dict[str, Any] | None, area: dict[str, Any] | None) -> dict[str, Any]:
     """What `map_view.js` shows."""
-    rasters = {"left": {"url": view.left.url(page.run), "opacity": view.opacity}}
+    rasters = {"left": {"url": view.left.url(page.run, view.plane), "opacity": view.opacity}}
     legend = [view.left.legend(page)]
     swipe = None
     if view.right is not None:
-        rasters["right"] = {"url": view.right.url(page.run), "opacity": view.opacity}
+        rasters["right"] = {"url": view.right.url(page.run, view.plane), "opacity": view.opacity}
         swipe = {"left": view.left.title, "right": view.right.title}
         if view.right.legend(page) | {"title": ""} != view.left.legend(page) | {"title": ""}:
             legend.append(view.right.legend(page))
     if view.mark is not None:
-        rasters["hatch"] = {"url": urls.tile_url(page.run, view.mark, style=view.style), "opacity": 1.0}
+        rasters["hatch"] = {"url": urls.tile_url(page.run, view.mark, style=view.style, plane=view.plane), "opacity": 1.0}
         legend.append({"title": "", "items": [mark_item(page, view)]})
     elif view.hatch:
-        rasters["hatch"] = {"url": urls.tile_url(page.run, view.hatch), "opacity": 1.0}
+        rasters["hatch"] = {"url": urls.tile_url(page.run, view.hatch, plane=view.plane), "opacity": 1.0}
         legend.append({"title": "", "items": [{"colour": HATCH_COLOUR, "label": page.t("outside_aoa"), "hatch": True}]})
     return {
         "rasters": rasters,

@@ -17,6 +17,7 @@ import streamlit as st
 from alm_core.covariates.samples import Samples
 from alm_core.errors import AlmError
 from alm_core.inspection.query import PixelAnswer, ask
+from alm_core.inspection.slices import time_slices
 from alm_core.scenarios.scenario import load_scenario
 from alm_core.workspace import Run
 from pages.parts.charts import COLOURS, axis_title, learner_colour, show
@@ -171,7 +172,8 @@ def place_panel(page: Page, answer: PixelAnswer | AlmError | None) -> None:
     explanation_part(page, answer)
     analogues_part(page, answer)
     covariates_part(page, answer)
-    help_box(page, "interval", "aoa", "di", "lpd", "waterfall", "analogues")
+    terms = ("time_slice", "change_significance") if time_slices(page.run) else ()
+    help_box(page, *terms, "interval", "aoa", "di", "lpd", "waterfall", "analogues")
 
 
 def value_part(page: Page, answer: PixelAnswer) -> None:

@@ -12,7 +12,7 @@ from alm_core.inspection.place_series import PlaceSeries, place_series
 from alm_core.inspection.slices import SIGNIFICANCE, can_be_significant, time_slices
 from alm_core.workspace import Run
 from pages.parts.charts import COLOURS, axis_title, show
-from pages.parts.frame import Page, help_box
+from pages.parts.frame import Page
 from pages.parts.numbers import number, p_text, percent, unit_text
 
 HEIGHT = 230
@@ -29,7 +29,6 @@ def series_part(page: Page, place: tuple[float, float] | None) -> None:
     figure = series_figure(page, series.first_years, series.last_years, series.values, series.lower, series.upper, series.names)
     show(figure, key="map-series", height=HEIGHT)
     change_text(page, series)
-    help_box(page, "time_slice", "change_significance")
 
 
 @st.cache_resource(max_entries=200, show_spinner=False, hash_funcs={Run: lambda run: (str(run.folder), run.id)})

@@ -139,6 +139,11 @@ BROKEN = {
     "mask empty": (lambda f: masked(f, np.zeros((40, 60), np.uint8)), "mask_empty", "mask_values"),
     "mask elsewhere": (lambda f: masked(f, HALF, west=10.0), "grid_overlap", "mask"),
     "unknown learner": (lambda f: edit(f, ('name = "random_forest"', 'name = "random_florist"')), "learner", "random_florist"),
+    "compared learner": (
+        lambda f: edit(f, ("[selection]", '[comparison]\nenabled = true\nlearners = ["linear", "lineer"]\n[selection]')),
+        "learner",
+        "comparison.learners lineer",
+    ),
     "headline": (lambda f: edit(f, ("[selection]", '[validation]\nheadline = "time"\n[selection]')), "headline_missing", "time"),
     "months": (lambda f: edit(f, ("[selection]", "[screening]\nseason_months = [13]\n[selection]")), "month_range", "13"),
     "season without dates": (

@@ -16,7 +16,7 @@ def law(names="abcdefgh", count=150, seed=0):
     """Three covariates of eight matter."""
     table = normal_table(count, names, seed=seed)
     y = 2 * table["a"].to_numpy() + table["b"].to_numpy() + 0.7 * table["c"].to_numpy()
-    return random_trial(table, y + 0.5 * np.random.default_rng(seed + 1).normal(size=count), n_folds=10, repeats=2)
+    return random_trial(table, y + 0.5 * np.random.default_rng(seed + 1).normal(size=count), n_folds=6, repeats=2)
 
 
 def test_the_true_set_is_found():

@@ -10,19 +10,12 @@ import pytest
 from alm_core.errors import LearnerError
 from alm_core.learning.learners import make_learner
 from alm_core.learning.model_files import load_learner, load_native, save_learner
+from alm_core.mapping.member import Member
 from alm_core.mapping.oracle import MAXIMUM_CELLS, OracleReport, check_first_block
 
 from .conftest import Classes, Linear
 
 KINDS = {"random_forest": "n_estimators", "extra_trees": "n_estimators", "xgboost": "n_estimators", "catboost": "iterations"}
-
-
-class Named:
-    """A learner under a name, as the map knows it."""
-
-    def __init__(self, name, learner):
-        self.name = name
-        self.predict_block = learner.predict_block
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +41,7 @@ def test_every_kind_of_tree_passes(tmp_path, block, task):
         classes = None if task == "regression" else ["dry", "ice", "moist", "wet"]
         learner = make_learner(kind, task=task, options={count: 12}, feature_names=list("abcd"), classes=classes).fit(X, y)
         save_learner(learner, tmp_path, kind, features=X)
-        members.append(Named(kind, load_learner(tmp_path, kind)))
+        members.append(Member(kind, load_learner(tmp_path, kind), () if classes is None else tuple(classes)))
         natives[kind] = load_native(tmp_path, kind)
     scale = float(np.ptp(y)) if task == "regression" else 1.0
     report = check_first_block(*block, members, natives, scale=scale)
@@ -56,6 +49,8 @@ def test_every_kind_of_tree_passes(tmp_path, block, task):
     assert max(report.differences.values()) <= 1e-7 * scale
     assert report.cells == MAXIMUM_CELLS
     assert report.without == ()
+    assert set(report.largest_error) == set(KINDS)
+    assert all(0 < bound < 1e-6 for bound in report.largest_error.values())
     assert OracleReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
 
 

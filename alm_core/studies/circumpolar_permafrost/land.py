@@ -79,7 +79,7 @@ class Land:
     @cached_property
     def dry(self) -> np.ndarray:
         """True on land."""
-        return (self.noise("continents", (3, 6, 12, 24)) > -0.35) & (self.latitude >= SOUTH) & (self.latitude <= 83.5)
+        return (self.noise("continents", (3, 6, 12, 24)) > 0.0) & (self.latitude >= SOUTH) & (self.latitude <= 83.5)
 
     @cached_property
     def elevation(self) -> np.ndarray:

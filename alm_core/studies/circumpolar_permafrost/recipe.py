@@ -56,7 +56,8 @@ STUDIES = {
         "title": "active layer thickness",
         "unit": "cm",
         "target": 'description = "thickness of the active layer at its deepest"\nminimum = 0.0\n'
-        'transform = "log" # skewed: members learn its logarithm\ncensored = "bounds" # such as <66 and >124: never trained on, held against predictions',
+        'transform = "log" # skewed: members learn its logarithm\n'
+        'censored = "bounds" # such as <66 and >124: never trained on, held against predictions',
         "columns": 'value = "alt_cm"',
         "screening": "minimum = 1.0",
         "extent": '[extent] # deep thaw, mostly bedrock of mountains\nthreshold = 200.0\nside = "above"\nname = "deep thaw"\n',

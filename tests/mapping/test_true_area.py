@@ -1,0 +1,63 @@
+"""Areas on the ellipsoid and distances through the earth, whatever the projection."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pyproj import Geod, Transformer
+
+from alm_core.grid import Grid
+from alm_core.mapping.true_area import cell_areas, ground_points
+
+POLAR = Grid.from_bounds((-5e6, -5e6, 5e6, 5e6), 25_000.0, crs="EPSG:3413")
+
+
+def whole(grid):
+    """Areas of all cells."""
+    return np.block([[cell_areas(grid, block) for block in grid.blocks(512)]])
+
+
+@pytest.mark.parametrize("cell", [(200, 200), (50, 60), (10, 390), (399, 0)])
+def test_polar_cells_have_their_area_on_the_ellipsoid(cell):
+    """Against a geodesic polygon with 40 points on each side."""
+    row, column = cell
+    step = np.linspace(-12_500.0, 12_500.0, 40)
+    side = np.full(40, 12_500.0)
+    x = POLAR.x[column] + np.concatenate([step, side, -step, -side])
+    y = POLAR.y[row] + np.concatenate([-side, step, side, -step])
+    places = Transformer.from_crs("EPSG:3413", "EPSG:4326", always_xy=True).transform(x, y)
+    exact = abs(Geod(ellps="WGS84").polygon_area_perimeter(*places)[0])
+    assert whole(POLAR)[row, column] == pytest.approx(exact, rel=2e-4)
+
+
+def test_blocks_have_the_same_areas_as_the_whole():
+    """To within the interpolation of the scale."""
+    parts = np.zeros(POLAR.shape)
+    for block in POLAR.blocks(70):
+        parts[block.slices] = cell_areas(POLAR, block)
+    np.testing.assert_allclose(parts, whole(POLAR), rtol=1e-4)
+
+
+def test_two_projections_agree_on_an_area():
+    """The cap north of 70 N on a polar grid and on one of degrees."""
+    x, y = np.meshgrid(POLAR.x, POLAR.y)
+    latitude = Transformer.from_crs("EPSG:3413", "EPSG:4326", always_xy=True).transform(x, y)[1]
+    degrees = Grid.from_bounds((-180.0, 70.0, 180.0, 90.0), 0.5, crs="EPSG:4326")
+    assert whole(POLAR)[latitude > 70].sum() == pytest.approx(whole(degrees).sum(), rel=2e-3)
+
+
+def test_a_grid_without_crs_is_a_plane():
+    """And its points stay where they are."""
+    grid = Grid.from_bounds((0.0, 0.0, 40.0, 20.0), 10.0, crs=None)
+    np.testing.assert_array_equal(whole(grid), np.full((2, 4), 100.0))
+    assert ground_points(grid, np.array([5.0]), np.array([6.0])).tolist() == [[5.0, 6.0]]
+
+
+def test_neighbours_across_180_degrees_are_near():
+    """A degree of longitude on either side at 60 N is 111 km, on both kinds of grid."""
+    degrees = Grid.from_bounds((-180.0, 45.0, 180.0, 84.0), 0.25, crs="EPSG:4326")
+    longitude, latitude = np.array([179.0, -179.0]), np.array([60.0, 60.0])
+    for grid in (degrees, POLAR):
+        x, y = grid.transform_points(longitude, latitude, crs="EPSG:4326")
+        apart = np.linalg.norm(np.diff(ground_points(grid, x, y), axis=0))
+        assert apart == pytest.approx(111_200.0, rel=2e-3)
