@@ -116,6 +116,8 @@ def circumpolar() -> dict[str, Any]:
         "flow_bytes_per_cell": (own_peak_memory_gb() - before) * 1e9 / grid.size,
         "projected_to_81_million_cells": {
             "local_wall_s": local_wall * ratio,
+            "local_cpu_s": sum(one["cpu_s"] for one in seconds.values()) * ratio,
+            "flow_cpu_s": sum(one["cpu_s"] for one in steps.values()) * ratio * 1.1,
             # A heap of n cells costs log n a step: a tenth more on nine times the cells.
             "flow_wall_s": flow_wall * ratio * 1.1,
             "flow_memory_gb": (own_peak_memory_gb() - before) * ratio,

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from alm_core.errors import AlmError, StudyError
+from alm_core.inspection.slices import main_slice
 from alm_core.scenarios.scenario import INNER, QUERY, Scenario, default_scenario, from_query, obstacle, to_query
 from alm_core.scenarios.studio import INNER_SCHEME, gain, studio_data, studio_schemes
 from pages.parts.frame import Page, help_box, learner_label, open_page, run_key, scheme_label
@@ -120,6 +121,9 @@ if reason is not None:
     st.info(page.t(f"obstacle.{reason}"), icon=":material/info:")
     page.link("validation")
 else:
+    main = main_slice(page.run)
+    if main is not None:
+        st.caption(page.t("slice_note", slice=main))
     try:
         show_studio(page)
     except AlmError as fault:

@@ -24,9 +24,9 @@ SMALL = 0.5
 """Factor below which the fixture calls a trend not significant."""
 
 
-def with_slices(run: Run, workspace: Path, *, step: float = STEP) -> Run:
+def with_slices(run: Run, workspace: Path, *, step: float = STEP, study: str | None = None) -> Run:
     """Copy a run of regression into a workspace and give it slices, a change map, an extent and a comparison of learners."""
-    folder = workspace / run.folder.parent.name / run.id
+    folder = workspace / (study or run.folder.parent.name) / run.id
     shutil.copytree(run.folder, folder)
     listed = []
     for place, name in enumerate(NAMES):

@@ -177,3 +177,16 @@ def test_a_copied_layer_is_refused_before_anything_is_learned(tmp_path):
     shutil.copy(tmp_path / "study" / "air_early.tif", tmp_path / "study" / "air_middle.tif")
     with pytest.raises(RasterError, match=r"air has the same numbers .* early and middle: a climatology"):
         run(study, workspace=tmp_path / "workspace")
+
+
+def test_several_studies_run_in_one_command(tmp_path):
+    """All are read first, so that a fault in the last is told before the first has begun."""
+    first, second = write_sliced_study(tmp_path / "one"), write_sliced_study(tmp_path / "two", study='name = "other"')
+    arguments = ["run", str(first), str(second), "--until", "covariates", "--workspace", str(tmp_path / "workspace")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "workspace").iterdir()) == ["other", "sliced"]
+    second.write_text("[study", encoding="utf-8")
+    arguments[-1] = str(tmp_path / "untouched")
+    assert isinstance(CliRunner().invoke(app, arguments).exception, StudyError)
+    assert not (tmp_path / "untouched").exists()

@@ -65,12 +65,14 @@ def base_level(surface: np.ndarray, channels: np.ndarray) -> np.ndarray:
     while min(pyramid[-1][0].shape) > 2 and max(pyramid[-1][0].shape) > 4:
         pyramid.append(_halved(*pyramid[-1]))
     level = None
-    for heights, known in reversed(pyramid):
+    while pyramid:
+        heights, known = pyramid.pop()  # in place and one by one, for the sake of memory
         if level is None:
-            start = np.where(np.isnan(heights), np.nan, np.mean(heights[known]) if known.any() else np.nanmean(heights))
+            level = np.full(heights.shape, np.mean(heights[known]) if known.any() else np.nanmean(heights))
         else:
-            start = np.repeat(np.repeat(level, 2, axis=0), 2, axis=1)[: heights.shape[0], : heights.shape[1]]
-        level = np.where(known | np.isnan(heights), heights, np.minimum(start, heights))
+            level = level.repeat(2, axis=0)[: heights.shape[0]].repeat(2, axis=1)[:, : heights.shape[1]]
+        np.minimum(level, heights, out=level)  # NaN where there is no land
+        np.copyto(level, heights, where=known)
         relaxed(level, known, heights, TOLERANCE_METRES, SWEEPS)
     return level
 
@@ -105,18 +107,19 @@ def ridge_orders(basin: Drainage) -> np.ndarray:
 
 
 def height_above_channels(basin: Drainage, *, channel_order: int = LOWEST_CHANNEL_ORDER) -> np.ndarray:
-    """Metres above the base level of the channels, 0 on channels; float64 ``[row, column]``.
+    """Metres above the base level of the channels, 0 on channels; float32 ``[row, column]``.
 
     Raises
     ------
     DomainError
         No stream has that order.
     """
-    return basin.filled - base_level(basin.filled, stream_orders(basin) >= channel_order)
+    level = base_level(basin.filled, stream_orders(basin) >= channel_order)
+    return np.subtract(basin.filled, level, out=level).astype(np.float32)
 
 
 def valley_depth(basin: Drainage, *, channel_order: int = LOWEST_CHANNEL_ORDER) -> np.ndarray:
-    """Metres below the level of the ridges, 0 on ridges; float64 ``[row, column]``.
+    """Metres below the level of the ridges, 0 on ridges; float32 ``[row, column]``.
 
     Parameters
     ----------
@@ -130,16 +133,13 @@ def valley_depth(basin: Drainage, *, channel_order: int = LOWEST_CHANNEL_ORDER) 
     DomainError
         No ridge has that order.
     """
-    return base_level_of_ridges(basin, channel_order) - basin.filled
-
-
-def base_level_of_ridges(basin: Drainage, channel_order: int) -> np.ndarray:
-    """The level through the ridges, nowhere below the surface."""
-    return -base_level(-basin.filled, ridge_orders(basin) >= channel_order)
+    upside_down = -basin.filled
+    level = base_level(upside_down, ridge_orders(basin) >= channel_order)
+    return np.subtract(upside_down, level, out=level).astype(np.float32)
 
 
 def relative_slope_position(basin: Drainage, *, channel_order: int = LOWEST_CHANNEL_ORDER) -> np.ndarray:
-    """Height above the channels as a share of the way from channels to ridges: 0 valley floor, 1 ridge; float64.
+    """Height above the channels as a share of the way from channels to ridges: 0 valley floor, 1 ridge; float32.
 
     Both levels keep to their side of the surface, so it stays within 0 and 1 (SAGA's own leaves them, where the grids of
     its pyramid do not meet); NaN where channel, ridge and surface are one.
@@ -156,6 +156,6 @@ def relative_slope_position(basin: Drainage, *, channel_order: int = LOWEST_CHAN
     """
     above = height_above_channels(basin, channel_order=channel_order)
     below = valley_depth(basin, channel_order=channel_order)
-    whole = above + below
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(whole > 0, above / whole, np.nan)
+    below += above
+    with np.errstate(invalid="ignore"):  # 0 / 0 gives NaN
+        return np.divide(above, below, out=above)

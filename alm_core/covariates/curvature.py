@@ -3,8 +3,8 @@
 Two families, which are different quantities and never to be mixed in one model:
 
 ``textbook``
-    Plan (contour) and profile curvature (Zevenbergen and Thorne 1987, signs as there reversed to the usual: positive on
-    ridges and on convex slopes) from the unsmoothed surface.
+    Plan (contour) curvature and profile curvature of the unsmoothed surface, from the polynomial of Zevenbergen and Thorne
+    (1987).
 ``saga``
     What SAGA's Basic Terrain Analysis calls plan and profile curvature: cross-sectional and longitudinal curvature (Wood
     1996) of the surface smoothed over a circle of radius 3 cells. SAGA takes the sink-filled surface: give a layer of

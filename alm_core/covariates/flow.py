@@ -30,6 +30,7 @@ Grayson, R. B. and Ladson, A. R. (1991), Hydrological Processes 5, 3-30.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,15 +40,16 @@ from alm_core.covariates import terrain
 from alm_core.covariates.curvature import check_family
 from alm_core.errors import DomainError, TooManyPixelsError
 
-BYTES_PER_CELL = 48
+BYTES_PER_CELL = 72
 """Most memory that a cell of a whole grid takes while its drainage is found (measured by benchmarks/terrain.py)."""
 MAXIMUM_CELLS = 100_000_000
-"""Cells of a whole grid above which drainage is refused: 4.8 GB."""
+"""Cells of a whole grid above which drainage is refused: 7.2 GB."""
 FREEMAN_EXPONENT = 1.1
 RISE_METRES = 0.001
 """How much filled surfaces rise from cell to cell towards their inner end, so that water finds its way out."""
 SMALLEST_TAN_SLOPE = 0.001
 """Of the ``saga`` family."""
+STRIP_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -195,20 +197,37 @@ def catchment_area(basin: Drainage, *, exponent: float = FREEMAN_EXPONENT) -> np
     return accumulated(basin.filled, basin.order, basin.cell_width, basin.cell_height, float(exponent))
 
 
-def _slope_and_specific_area(basin: Drainage, area: np.ndarray, family: str) -> tuple[np.ndarray, np.ndarray]:
-    """Tangent of the slope of the filled surface, and catchment area by the width of flow, metres."""
+def _by_strips(basin: Drainage, area: np.ndarray, family: str, index: Callable[..., np.ndarray]) -> np.ndarray:
+    """``index(tan slope, specific catchment area, mean cell side)`` of the whole grid, with the memory of a strip of rows."""
     check_family(family)
-    around = np.pad(basin.filled, 1, constant_values=np.nan)
+    result = np.empty(area.shape, np.float32)
+    for start in range(0, len(area), STRIP_ROWS):
+        stop = min(start + STRIP_ROWS, len(area))
+        first, last = max(start - 1, 0), min(stop + 1, len(area))
+        padding = ((first - (start - 1), stop + 1 - last), (1, 1))
+        around = np.pad(basin.filled[first:last], padding, constant_values=np.nan)
+        strip = slice(start, stop)
+        result[strip] = index(
+            *_slope_and_specific_area(around, area[strip], basin.cell_width[strip], basin.cell_height[strip], family)
+        )
+    return result
+
+
+def _slope_and_specific_area(
+    around: np.ndarray, area: np.ndarray, cell_width: np.ndarray, cell_height: np.ndarray, family: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tangent of the slope of the filled surface, catchment area by the width of flow, and the mean side of cells, metres."""
     method = "zevenbergen_thorne" if family == "saga" else "horn"
-    east, north = terrain.gradient(around, basin.cell_width, basin.cell_height, method=method)
+    east, north = terrain.gradient(around, cell_width, cell_height, method=method)
     steep = np.hypot(east, north)
-    width, height = basin.cell_width[:, None], basin.cell_height[:, None]
+    width, height = cell_width[:, None], cell_height[:, None]
+    side = np.sqrt(width * height)
     if family == "textbook":
-        return steep, area / np.sqrt(width * height)
+        return steep, area / side, side
     # A cell crossed from south to north is as wide as it is; one crossed at an angle shows parts of both sides.
     with np.errstate(invalid="ignore", divide="ignore"):
-        across = np.where(steep > 0, (np.abs(north) * width + np.abs(east) * height) / steep, np.sqrt(width * height))
-    return steep, area / across
+        across = np.where(steep > 0, (np.abs(north) * width + np.abs(east) * height) / steep, side)
+    return steep, area / across, side
 
 
 def wetness_index(basin: Drainage, area: np.ndarray, *, family: str = "textbook") -> np.ndarray:
@@ -230,12 +249,12 @@ def wetness_index(basin: Drainage, area: np.ndarray, *, family: str = "textbook"
     StudyError
         Unknown family.
     """
-    steep, specific = _slope_and_specific_area(basin, area, family)
-    if family == "saga":
-        floor: Any = SMALLEST_TAN_SLOPE
-    else:
-        floor = RISE_METRES / np.sqrt(basin.cell_width * basin.cell_height)[:, None]
-    return np.log(specific / np.maximum(steep, floor)).astype(np.float32)
+
+    def index(steep: np.ndarray, specific: np.ndarray, side: np.ndarray) -> np.ndarray:
+        floor = SMALLEST_TAN_SLOPE if family == "saga" else RISE_METRES / side
+        return np.log(specific / np.maximum(steep, floor))
+
+    return _by_strips(basin, area, family, index)
 
 
 def length_slope_factor(basin: Drainage, area: np.ndarray, *, family: str = "textbook") -> np.ndarray:
@@ -254,6 +273,8 @@ def length_slope_factor(basin: Drainage, area: np.ndarray, *, family: str = "tex
     StudyError
         Unknown family.
     """
-    steep, specific = _slope_and_specific_area(basin, area, family)
-    sine = steep / np.hypot(1.0, steep)
-    return (1.4 * (specific / 22.13) ** 0.4 * (sine / 0.0896) ** 1.3).astype(np.float32)
+
+    def index(steep: np.ndarray, specific: np.ndarray, _: np.ndarray) -> np.ndarray:
+        return 1.4 * (specific / 22.13) ** 0.4 * (steep / np.hypot(1.0, steep) / 0.0896) ** 1.3
+
+    return _by_strips(basin, area, family, index)

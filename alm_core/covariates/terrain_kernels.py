@@ -78,7 +78,6 @@ def curvatures(elevation: np.ndarray, width: np.ndarray, height: np.ndarray, tex
                 profile[row, column] = along / (1 + steep) ** 1.5
             else:
                 plan[row, column] = across
-                # SAGA halves the second derivatives of x and y but not the mixed one.
                 profile[row, column] = along
     return plan, profile
 

@@ -19,7 +19,7 @@ from rasterio.enums import Resampling
 from alm_core.grid import Grid
 from alm_core.mapping.cog import open_raster
 from alm_core.mapping.html import unit_text
-from alm_core.palettes import colours, unit_palette
+from alm_core.palettes import centred_range, colours, is_diverging, unit_palette
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE, YELLOW, GREY = (
     "#0072B2",
@@ -236,7 +236,10 @@ def _draw_numbers(figure: Any, axes: Any, layer: Preview, label: str, palette: s
     low, high = np.percentile(finite, STRETCH) if finite.size else (0.0, 1.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
-    shades = ListedColormap(colours(palette or unit_palette(layer.unit)) / 255)
+    palette = palette or unit_palette(layer.unit)
+    if is_diverging(palette):
+        low, high = centred_range(float(low), float(high))
+    shades = ListedColormap(colours(palette) / 255)
     image = axes.imshow(
         layer.values, extent=layer.extent, cmap=shades, vmin=low, vmax=high, interpolation="nearest", origin="upper", zorder=1
     )

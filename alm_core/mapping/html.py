@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+DEGREES = re.compile(r"\b(degC|degrees?_Celsius)\b")
 EXPONENT = re.compile(r"([A-Za-z°µ])(-?\d+)(?![A-Za-z\d])")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -107,15 +108,16 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def unit_text(unit: str) -> str:
-    """A unit with raised exponents.
+    """A unit with raised exponents and a sign for degrees.
 
     Examples
     --------
-    >>> unit_text("m3 m-3"), unit_text("1"), unit_text("kg m-2 s-1")
-    ('m³ m⁻³', '', 'kg m⁻² s⁻¹')
+    >>> unit_text("m3 m-3"), unit_text("1"), unit_text("kg m-2 s-1"), unit_text("degC decade-1")
+    ('m³ m⁻³', '', 'kg m⁻² s⁻¹', '°C decade⁻¹')
     """
     if unit == "1":
         return ""
+    unit = DEGREES.sub("°C", unit)
     return EXPONENT.sub(lambda found: found[1] + found[2].translate(RAISED), unit)
 
 

@@ -20,8 +20,8 @@ import numpy as np
 
 from alm_core.errors import DomainError
 
-CELLS_AT_ONCE = 1 << 16
-"""Cells whose slopes are held at once: with ten values 24 MB."""
+CELLS_AT_ONCE = 1 << 12
+"""Cells whose slopes are held at once: with ten values 1.5 MB, which a processor keeps at hand."""
 FEWEST, MOST = 2, 60
 """Values of a series; beyond the most, whole numbers of orders are too large to be quick and slopes too many."""
 
@@ -58,11 +58,13 @@ def theil_sen(values: np.ndarray, times: Sequence[float]) -> np.ndarray:
     for start in range(0, len(known), CELLS_AT_ONCE):
         cells = known[start : start + CELLS_AT_ONCE]
         part = flat[:, cells]
-        # A row a cell: the median walks over memory that lies together.
-        every = np.empty((len(cells), len(pairs)))
+        every = np.empty((len(pairs), len(cells)))
         for number, (first, last) in enumerate(pairs):
-            every[:, number] = (part[last] - part[first]) / (times[last] - times[first])
-        slopes[cells] = np.median(every, axis=1, overwrite_input=True)
+            every[number] = (part[last] - part[first]) / (times[last] - times[first])
+        # A row a cell: numpy sorts short rows that lie together many times faster than it finds their median.
+        ordered = np.ascontiguousarray(every.T)
+        ordered.sort(axis=1)
+        slopes[cells] = (ordered[:, (len(pairs) - 1) // 2] + ordered[:, len(pairs) // 2]) / 2
     return slopes.reshape(values.shape[1:])
 
 
@@ -114,12 +116,14 @@ def mann_kendall(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _with_ties(values: np.ndarray, distance: np.ndarray) -> np.ndarray:
     """P values of series with ties, ``[time, cell]``: one table for each way in which values are tied."""
     ordered = np.sort(values, axis=0)
-    same = (ordered[1:] == ordered[:-1]).T
-    patterns, which = np.unique(same, axis=0, return_inverse=True)
+    # Each pattern of equal neighbours is a whole number: one bit for each.
+    bits = np.left_shift(np.int64(1), np.arange(len(values) - 1, dtype=np.int64))
+    patterns, which = np.unique(np.tensordot(bits, ordered[1:] == ordered[:-1], axes=1), return_inverse=True)
     chance = np.empty(len(distance))
     for number, pattern in enumerate(patterns):
-        cells = which.reshape(-1) == number
-        chance[cells] = np.asarray(kendall_p_values(tie_sizes(pattern)))[distance[cells]]
+        cells = which == number
+        sizes = tie_sizes([bool(pattern & bit) for bit in bits])
+        chance[cells] = np.asarray(kendall_p_values(sizes))[distance[cells]]
     return chance
 
 

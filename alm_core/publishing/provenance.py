@@ -99,7 +99,7 @@ def study_toml(run: Run) -> str:
         if isinstance(values, list):
             for item in values:
                 _table(text, name, item, item_of_list=True)
-        else:
+        elif values is not None:  # a section that the study leaves out
             _table(text, name, values)
     return text.text() + "\n"
 
@@ -126,4 +126,6 @@ def _without_none(value: Any) -> Any:
     """TOML has no null: what is not set is not written."""
     if isinstance(value, Mapping):
         return {key: _without_none(part) for key, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [_without_none(part) for part in value]
     return value

@@ -152,6 +152,7 @@ def map_tags(context: Context) -> dict[str, Any]:
 
 def stage_map(context: Context) -> list[Path]:
     """Predict every cell of the mask and write the rasters, for each time slice of the study."""
+    limit_read_cache()  # also for the change map, where every slice was finished before
     parts = map_parts(context)
     left = [part for part in parts if not part.finished]
 

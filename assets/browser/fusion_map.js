@@ -352,7 +352,7 @@ class Studio {
     this.layer = fused;
     map.createPane("water").style.zIndex = 350;
     for (const [url, style] of [[data.urls.lakes, LAKES], [data.urls.rivers, RIVERS]]) {
-      if (!url) continue;
+      if (!url) continue; // Waters of another part of the earth.
       fetch(url)
         .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(`${url}: ${answer.status}`))))
         .then((shapes) => L.geoJSON(shapes, { style, pane: "water" }).addTo(map))

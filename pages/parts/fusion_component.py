@@ -15,6 +15,7 @@ from alm_core.scenarios.studio import PRESETS, studio_data
 from alm_core.serving import urls
 from alm_core.serving.catalogue import find_layer
 from alm_core.serving.members import member_codes
+from alm_core.serving.vectors import vector_names
 from alm_core.serving.view_bounds import data_bounds
 from alm_core.workspace import Run
 from pages.parts.charts import learner_colour
@@ -76,7 +77,8 @@ def fusion_map(page: Page, run: Run, *, scheme: str, scenario: Scenario, revisio
 def map_data(folder: str, _changed: int) -> dict[str, Any]:
     """Addresses, codes, colours and bounds of a run: what its map is made of."""
     run = Run.open(folder)
-    west, south, east, north = data_bounds(run)
+    west, south, east, north = view = data_bounds(run)
+    waters = vector_names(view)
     layer = find_layer(run, "fused")
     files = {"fusion": "fusion.js", "charts": "fusion_charts.js"}
     return {
@@ -86,8 +88,7 @@ def map_data(folder: str, _changed: int) -> dict[str, Any]:
             "leaflet_style": urls.vendor_url("leaflet.css"),
             "members": urls.members_url(run),
             "hillshade": urls.hillshade_url(run),
-            "lakes": urls.vector_url("lakes"),
-            "rivers": urls.vector_url("rivers"),
+            **{name: urls.vector_url(name) if name in waters else None for name in ("lakes", "rivers")},
         },
         "bounds": [[south, west], [north, east]],
         "codes": member_codes(run).to_dict() | {"zoom": NATIVE_ZOOM},

@@ -20,24 +20,22 @@ from folium.template import Template
 from alm_core.serving import urls
 from alm_core.serving.catalogue import find_layer
 from alm_core.serving.rasters import header, longitude_latitude_bounds
+from alm_core.serving.vectors import WIDE_DEGREES, vector_names
 from alm_core.serving.view_bounds import data_bounds, plane_bounds
 from alm_core.workspace import Run
-from pages.parts.frame import ROOT, Page
+from pages.parts.frame import Page
 
 SCRIPTS = (("leaflet.draw", "draw/leaflet.draw.js"), ("/leaflet@", "leaflet.js"))
 STYLES = (("leaflet.draw", "draw/leaflet.draw.css"), ("/leaflet@", "leaflet.css"))
 """What part of an outside address stands for which file of our own server; every other outside address is dropped."""
 ZOOMS = (3, 13)
-WIDE_DEGREES, WIDE_ZOOM = 100.0, 1
+WIDE_ZOOM = 1
 """A map that goes around the pole needs the whole world in one window."""
 NATIVE_ZOOM = 12
 ZOOM_STEP = 0.5
 """Half steps let a raster fill the map when the page opens."""
 RETURNED = ("last_clicked", "all_drawings")
 AREA_COLOUR = "#c0561b"
-VECTORS = ("lakes", "rivers", "plateau")
-VECTOR_BOUNDS = (60.0, 18.0, 112.0, 46.0)
-"""West, south, east, north of what the vectors hold."""
 WEB_MAP, POLE = "EPSG3857", (90.0, 0.0)
 
 
@@ -154,16 +152,6 @@ def base_map(page: Page, run: Run, *, draw: bool = True, plane: str | None = Non
     ).add_to(figure)
     localize(figure.get_root())
     return figure
-
-
-def vector_names(view: tuple[float, float, float, float] = VECTOR_BOUNDS) -> tuple[str, ...]:
-    """The vectors that are there for a view; an outline of the plateau is drawn where somebody put one."""
-    west, south, east, north = view
-    inside = west < VECTOR_BOUNDS[2] and east > VECTOR_BOUNDS[0] and south < VECTOR_BOUNDS[3] and north > VECTOR_BOUNDS[1]
-    # A map of half the earth would show the waters of one part of it.
-    if not inside or east - west > WIDE_DEGREES:
-        return ()
-    return tuple(name for name in VECTORS if (ROOT / "assets" / "vectors" / f"{name}.geojson").is_file())
 
 
 def raster_bounds(run: Run) -> tuple[float, float, float, float]:

@@ -17,10 +17,10 @@ from alm_core.serving import urls
 from alm_core.serving.catalogue import Layer, layers
 from alm_core.serving.change_layers import CHANGE_GROUP, DIFFERENCE_GROUP, INSIGNIFICANT, MARKS, WITHIN
 from alm_core.serving.tiles import COVER, COVERED, HATCHED
+from alm_core.serving.vectors import vector_names
 from alm_core.serving.view_bounds import data_bounds, run_plane
 from alm_core.workspace import Run
 from pages.parts.frame import Page, layer_label, seed, to_address
-from pages.parts.leaflet import vector_names
 from pages.parts.numbers import fixed, number, unit_text
 
 SCENARIO_LAYERS = ("fused", "lower", "upper", "width")

@@ -16,7 +16,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from alm_core.palettes import category_colour, colours, unit_palette
+from alm_core.palettes import category_colour, centred_range, colours, is_diverging, unit_palette
 from alm_core.serving import urls
 from alm_core.serving.hillshade import run_bounds
 from alm_core.workspace import Run
@@ -26,6 +26,7 @@ from pages.parts.numbers import number, unit_text
 
 LAKES = ROOT / "assets" / "vectors" / "lakes.geojson"
 LAKE_COLOUR = "rgba(86, 148, 196, 0.75)"
+WEST_STEPS, MOST_TICKS = (0.5, 1, 2, 5, 10, 20, 30, 60), 7
 PALETTE_STEPS = 16
 SMALLEST_LAKE = 1 / 400
 """Of the width of the map: smaller lakes would be a pixel or two."""
@@ -260,13 +261,32 @@ def set_axes(figure: go.Figure, bounds: tuple[float, float, float, float]) -> No
     stretch = 1 / max(0.05, math.cos(math.radians((south + north) / 2)))
     axis = {"constrain": "domain", "showgrid": False, "ticks": "outside", "title": None}
     figure.update_layout(
-        xaxis={**axis, "range": [west - pad, east + pad], "ticksuffix": "°E"},
+        xaxis={**axis, "range": [west - pad, east + pad], **degree_ticks(west, east)},
         yaxis={**axis, "range": [south - pad, north + pad], "ticksuffix": "°N", "scaleanchor": "x", "scaleratio": stretch},
         dragmode="select",
         margin={"l": 48, "r": 8, "t": 28, "b": 30},
         plot_bgcolor="#eef1f3",
         legend={"y": 1.01, "itemsizing": "constant"},
     )
+
+
+def degree_ticks(west: float, east: float) -> dict[str, Any]:
+    """Ticks of an axis of longitude: E and W where it passes 0 or 180 degrees, else whatever fits the zoom.
+
+    Examples
+    --------
+    >>> degree_ticks(80.0, 100.0)
+    {'ticksuffix': '°E'}
+    >>> degree_ticks(-180.0, 180.0)["ticktext"]
+    ['180°', '120°W', '60°W', '0°', '60°E', '120°E', '180°']
+    """
+    if west >= 0 and east <= 180:
+        return {"ticksuffix": "°E"}
+    step = next((step for step in WEST_STEPS if (east - west) / step <= MOST_TICKS), WEST_STEPS[-1])
+    places = [step * number for number in range(math.ceil(west / step), math.floor(east / step) + 1)]
+    turned = [(place + 180) % 360 - 180 for place in places]
+    texts = [f"{abs(place):g}°" + ("" if place in (0, -180) else "E" if place > 0 else "W") for place in turned]
+    return {"tickvals": places, "ticktext": texts}
 
 
 # ---- the sites ----------------------------------------------------------------------------------------------------------------
@@ -305,11 +325,14 @@ def colour_range(values: np.ndarray, colour: Colouring) -> tuple[float, float, l
     if colour.kind == "diverging":
         limit = colour.limit or (float(np.abs(known).max()) if len(known) else 1.0) or 1.0
         return -limit, limit, list(DIVERGING)
-    table = colours(colour.palette or unit_palette(colour.unit))[np.linspace(0, 255, PALETTE_STEPS).round().astype(int)]
+    palette = colour.palette or unit_palette(colour.unit)
+    table = colours(palette)[np.linspace(0, 255, PALETTE_STEPS).round().astype(int)]
     scale = [(step / (PALETTE_STEPS - 1), f"rgb({red},{green},{blue})") for step, (red, green, blue) in enumerate(table.tolist())]
     if not len(known):
         return 0.0, 1.0, scale
     low, high = float(known.min()), float(known.max())
+    if is_diverging(palette):
+        return *centred_range(low, high), scale
     return (low, high, scale) if low < high else (low - 0.5, high + 0.5, scale)
 
 

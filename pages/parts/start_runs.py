@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
+from PIL import Image
 
 from alm_core.inspection.run_overview import RunOverview, Score, run_overviews
 from alm_core.jobs.study_runs import running_studies
@@ -75,7 +76,11 @@ def _thumbnail(page: Page, found: RunOverview) -> None:
         st.caption(page.t("runs.no_picture"))
         return
     address = thumbnail_url(Run(found.thumbnail.parents[1]))
-    st.html(f'<img class="alm-thumbnail" src="{escape(address)}" alt="{escape(page.t("runs.picture", title=found.title))}">')
+    alt = escape(page.t("runs.picture", title=found.title))
+    # The shape is told before the picture is there, so that nothing moves when it comes.
+    with Image.open(found.thumbnail) as picture:
+        shape = f"aspect-ratio: {picture.width} / {picture.height}"
+    st.html(f'<img class="alm-thumbnail" style="{shape}" src="{escape(address)}" alt="{alt}">')
 
 
 def scores_html(page: Page, found: RunOverview) -> str:

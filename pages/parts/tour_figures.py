@@ -11,7 +11,7 @@ import streamlit as st
 from alm_core.diagnostics.classes import class_name
 from alm_core.inspection.tour import Place
 from alm_core.learning.metrics import BiasCurves
-from alm_core.palettes import colours, unit_palette
+from alm_core.palettes import centred_range, colours, is_diverging, unit_palette
 from pages.parts.charts import CATEGORY_COLOURS, COLOURS, CONFIG, axis_title
 from pages.parts.frame import Page
 from pages.parts.numbers import number, percent
@@ -44,7 +44,10 @@ def value_map(page: Page, layer: Layer) -> go.Figure:
     """Mapped values over the relief."""
     figure = ground(page)
     low, high = np.nanpercentile(layer.values, STRETCH)
-    table = colours(unit_palette(page.unit))[np.linspace(0, 255, PALETTE_STEPS).round().astype(int)].tolist()
+    palette = unit_palette(page.unit)
+    if is_diverging(palette):
+        low, high = centred_range(float(low), float(high))
+    table = colours(palette)[np.linspace(0, 255, PALETTE_STEPS).round().astype(int)].tolist()
     scale = [(step / (PALETTE_STEPS - 1), f"rgb({red},{green},{blue})") for step, (red, green, blue) in enumerate(table)]
     figure.add_heatmap(
         z=layer.values,

@@ -61,7 +61,7 @@ def test_every_script_style_and_shape_is_served(
         "css": sent[0]["css_links"],
         "json": re.findall(r"/alm/vectors[^\"]*", sent[0]["script"]),
     }
-    assert [len(addresses) for addresses in kinds.values()] == [3, 3, 2]
+    assert [len(addresses) for addresses in kinds.values()] == [4, 3, 2]
     for kind, addresses in kinds.items():
         for address in addresses:
             answer = client.get(address.replace("\\u0026", "&"))

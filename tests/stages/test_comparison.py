@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from alm_core.errors import StudyError
 from alm_core.pipeline import run
-from alm_core.study import Study
+from alm_core.publishing.provenance import study_toml
+from alm_core.study import Study, parse_options
 from tests.small_study import LEARNERS, write_small_study
 
 SECTION = (
@@ -39,6 +42,12 @@ def test_what_is_written(compared):
     assert 4 <= len(found["combinations"]) <= 6
     assert found["deciding"] == "knndm"
     assert "fits them on all sites" in found["note"]
+
+
+def test_the_written_study_says_the_same(compared):
+    """Tables inside a list of [comparison] survive the way through the study that is published with a map."""
+    run_options = compared[1].record["options"]
+    assert parse_options(tomllib.loads(study_toml(compared[1]))) == parse_options(run_options)
 
 
 def test_a_second_run_finds_it_done(compared, tmp_path):
