@@ -8,7 +8,6 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -361,25 +360,13 @@ def test_a_run_without_applicability(dashboard_run: Run, tmp_path: Path, monkeyp
     check_clean(area_app(run, monkeypatch, square(run)))
 
 
-@pytest.mark.parametrize(("slices", "shown"), [(("2010", "2015"), ["a2010", "c"]), (("2010",), ["a2010", "c"])])
-def test_slices_of_time(dashboard_run: Run, monkeypatch: pytest.MonkeyPatch, slices: tuple[str, ...], shown: list[str]) -> None:
-    """A study with several slices has a slider over them; one with a single slice has none."""
-    found = [SimpleNamespace(id=f"a{name}", slice=name) for name in slices] + [SimpleNamespace(id="c")]
-    asked: list[list[str]] = []
-    monkeypatch.setattr(map_layers, "layers", lambda run: tuple(found))
-    monkeypatch.setattr(map_layers.st, "select_slider", lambda label, names, **_: asked.append(names) or names[0])
-    page = Page("map", Words("en", "map"), "en", dashboard_run, read_options(dashboard_run))
-    assert [layer.id for layer in map_layers.run_layers(page)] == shown
-    assert asked == ([list(slices)] if len(slices) > 1 else [])
-
-
 def test_scenarios_side_by_side_share_one_range(dashboard_run: Run) -> None:
     """Layers of the target have the colours of the left one; the address of a tile says layer, scenario and range."""
     page = Page("map", Words("en", "map"), "en", dashboard_run, read_options(dashboard_run))
     known = {layer.id: layer for layer in catalogue.layers(dashboard_run)}
     left = map_layers.plain_view(page, known["fused"], None)
     view = map_layers.MapView(
-        replace(left, low=0.0, high=0.5), map_layers.plain_view(page, known["lower"], None), 0.7, True, True, False
+        replace(left, low=0.0, high=0.5), map_layers.plain_view(page, known["lower"], None), 0.7, "inside", True, False
     )
     state = map_layers.map_state(page, view, place=None, area=None)
     assert "low=0&high=0.5" in state["rasters"]["left"]["url"]
