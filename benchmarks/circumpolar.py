@@ -72,7 +72,13 @@ source = "Brown et al. 2002, continuous and discontinuous against the rest; it i
 COMMON = """
 [selection]
 enabled = false
-[bias] # least squared error: the figures to beat are R2 and RMSE
+[[learners]]
+name = "extra_trees"
+[[learners]]
+name = "xgboost"
+[[learners]]
+name = "catboost"
+[bias]
 method = "{bias}"
 [fusion]
 method = "{fusion}"
@@ -80,7 +86,8 @@ method = "{fusion}"
 schemes = {schemes}
 headline = "{headline}"
 folds = 10
-inner_folds = 5
+repeats = {repeats}
+inner_folds = 3
 bootstrap = 200
 {blocks}
 """
@@ -153,15 +160,19 @@ neighbour_z = "off"
 def common(
     grid: str,
     *,
-    bias: str = "regression",
-    fusion: str = "least_squares",
+    bias: str = "none",
+    fusion: str = "equal",
+    repeats: int = 3,
     schemes: tuple[str, ...] = ("random", "block", "knndm"),
     headline: str = "knndm",
 ) -> str:
-    """Sections that both studies share; blocks of 5 degrees, or as many kilometres on a plane grid."""
+    """Sections that both studies share; blocks of 5 degrees, or as many kilometres on a plane grid.
+
+    The plain mean of three learners without correction: the figures to beat are R2 and RMSE, and corrections trade them for range.
+    """
     blocks = "block_size_degrees = 5.0" if grid == DEGREES else "block_size_km = 555.0"
     chosen = "[" + ", ".join(f'"{scheme}"' for scheme in schemes) + "]"
-    return COMMON.format(bias=bias, fusion=fusion, schemes=chosen, headline=headline, blocks=blocks)
+    return COMMON.format(bias=bias, fusion=fusion, repeats=repeats, schemes=chosen, headline=headline, blocks=blocks)
 
 
 def layers() -> str:
@@ -182,13 +193,20 @@ def figures(finished: Run, *, logarithm: bool = False) -> dict[str, Any]:
     """Pooled scores of the fused value and the members, per scheme."""
     pairs = pd.read_parquet(finished.file("out_of_fold.parquet"))
     names = [*finished.metrics()["learners"], "fused"]
-    found = {}
+    found: dict[str, Any] = {}
     for scheme, rows in pairs.groupby("scheme", sort=False):
-        observed = rows["observed"].to_numpy()
-        found[scheme] = {name: scores(observed, rows[name].to_numpy(), logarithm=logarithm) for name in names}
+        repeats = [part for _, part in rows.groupby("repeat")]
+        found[scheme] = {name: over_repeats(repeats, name, logarithm=logarithm) for name in names}
         inside = (rows["observed"] >= rows["lower"]) & (rows["observed"] <= rows["upper"])
         found[scheme]["interval_coverage"] = float(inside.mean())
     return {"sites": len(finished_samples(finished)), "scores": found}
+
+
+def over_repeats(repeats: list[pd.DataFrame], name: str, *, logarithm: bool) -> dict[str, Any]:
+    """Mean of the scores over repeats, and the R2 of each: how much hangs on the deal of the folds."""
+    each = [scores(part["observed"].to_numpy(), part[name].to_numpy(), logarithm=logarithm) for part in repeats]
+    found: dict[str, Any] = {key: float(np.mean([one[key] for one in each])) for key in each[0]}
+    return found | ({"r2_of_repeats": [one["r2"] for one in each]} if len(each) > 1 else {})
 
 
 def scores(observed: np.ndarray, predicted: np.ndarray, *, logarithm: bool) -> dict[str, float]:

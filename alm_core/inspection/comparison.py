@@ -142,8 +142,8 @@ def table(entries: Any, columns: tuple[str, ...]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> table([{"feature": "x", "value": 1.0}], ("feature", "value", "standard_error")).iloc[0].tolist()
-    ['x', 1.0, nan]
+    >>> table([{"feature": "x", "value": 1.0}], ("feature", "value", "standard_error")).isna().iloc[0].tolist()
+    [False, False, True]
     """
     words = ("name", "kind", "learner", "against", "feature")
     rows = [{name: entry.get(name) for name in columns} for entry in entries]

@@ -19,6 +19,7 @@ from pages.parts.plain_text import plain_text
 
 MILLION = 1e6
 CHART_HEIGHT = 320
+MANY_SLICES = 5
 
 
 def has_time(page: Page) -> bool:
@@ -92,6 +93,8 @@ def extent_figure(page: Page, extent: MapExtent) -> go.Figure:
             "title": page.t("time.year"),
             "tickvals": [years[one.slice] for one in rows],
             "ticktext": [one.slice for one in rows],
+            # Turned labels end at their tick: the last one is not cut off.
+            "tickangle": -35 if len(rows) > MANY_SLICES else 0,
             "range": [min(years.values()) - 3, max(years.values()) + 3],
         },
         yaxis={"title": f"{page.t('time.area_axis')} ({page.t('time.million')})", "nticks": 6},

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from alm_core.inspection.comparison import Combination, ModelComparison, SchemeComparison, model_comparison
+from alm_core.inspection.slices import SIGNIFICANCE
 from pages.parts.charts import COLOURS, axis_title, show
 from pages.parts.columns import narrow_columns
 from pages.parts.frame import Page, help_box, label, learner_label, scheme_label
@@ -47,7 +48,7 @@ def sentence(page: Page, compared: SchemeComparison) -> str:
     nearest = compared.nearest
     if nearest is None:
         return page.t("learners.alone", **values)
-    return page.t(
+    text = page.t(
         "learners.best",
         **values,
         nearest=shown_name(page, nearest["learner"]),
@@ -55,6 +56,7 @@ def sentence(page: Page, compared: SchemeComparison) -> str:
         error=number(nearest["standard_error"], 2),
         p=p_text(nearest["p_value"]),
     )
+    return text if nearest["p_value"] < SIGNIFICANCE else text + page.t("learners.chance")
 
 
 def shown_name(page: Page, name: str) -> str:
