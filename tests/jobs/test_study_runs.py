@@ -34,8 +34,8 @@ def test_a_run_ends_with_the_id_of_its_run(workspace, study):
     assert run.finished
     assert state.result == {"run": f"small/{run.id}", "title": "A small study"}
     assert parts == sorted(parts)
-    numbered = {(number, stage) for number, stage, stages in seen if stages == 7}
-    assert {(4, "validation"), (6, "map")} & numbered
+    numbered = {(number, stage) for number, stage, stages in seen if stages == 8}
+    assert {(5, "validation"), (7, "map")} & numbered
 
 
 def test_a_cancelled_run_keeps_its_finished_stages(workspace, study):
@@ -79,7 +79,7 @@ def test_a_demo_is_written_and_run(workspace, tmp_path, monkeypatch):
         )
     assert wrote == ["active_layer_moisture_small"]
     assert result == {"run": "small/0123456789ab", "title": "A small study"}
-    assert told[:3] == [("plan", "demo", 8), "a block", ("end", False)]
+    assert told[:3] == [("plan", "demo", 9), "a block", ("end", False)]
     assert ("end", True) in told
 
 

@@ -42,7 +42,7 @@ def study(small_demo: Path) -> Study:
 @pytest.fixture(scope="module")
 def stack(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """Its covariates on its grid."""
-    layers = [LayerSource(**{**layer.model_dump(), "path": study.file(layer.path)}) for layer in study.options.covariates]
+    layers = [LayerSource(**study.layer_fields(layer)) for layer in study.options.covariates]
     derived = [DerivedSource(**layer.model_dump()) for layer in study.options.derived]
     mask = study.file(study.options.grid.mask)
     return stage(layers, derived, map_grid("small"), tmp_path_factory.mktemp("stack"), mask_path=mask)
