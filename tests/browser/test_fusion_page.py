@@ -15,6 +15,11 @@ from alm_core.serving.catalogue import Layer, find_layer
 from alm_core.serving.members import member_codes, member_tile
 from alm_core.workspace import Run, list_runs
 
+ADDRESS_AT_REST = """() => {
+    const now = performance.now(), seen = window.__address;
+    if (!seen || seen.text !== location.search) window.__address = { text: location.search, since: now };
+    return seen && seen.text === location.search && now - seen.since > 2000;
+}"""
 READY = "window.__alm_fusion && document.querySelector('.alm-fusion[data-loaded]')"
 STEPS_OF_DISPLAY = 254
 FAITHFUL_PART = 0.9999
@@ -137,6 +142,7 @@ def test_a_choice_survives_a_reload_and_travels_by_link(visitor, run):
         press(page, '[data-learner="0"]', "PageUp")
     press(page, "[data-blend]", "PageUp")
     page.wait_for_function("location.search.includes('weights=')", timeout=15_000)
+    page.wait_for_function(ADDRESS_AT_REST, timeout=15_000)  # the address follows the sliders a little later
     visitor.settle()
     before = page.locator(".slider output").all_inner_texts()
     page.reload()
