@@ -42,8 +42,8 @@ def demo_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def real_rows(magt: dict[str, Any] | None, meuse: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Rows of the two real data sets."""
+def real_rows(magt: dict[str, Any] | None, alt: dict[str, Any] | None, meuse: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Rows of the real data sets."""
     rows = []
     if magt:
         for scheme, columns in magt["scores"].items():
@@ -51,6 +51,15 @@ def real_rows(magt: dict[str, Any] | None, meuse: dict[str, Any] | None) -> list
                 (
                     f"ground temperature north of 45 N, {magt['sites']} boreholes, {scheme} folds",
                     f"R² {columns['fused']['r2']:.3f}, RMSE {columns['fused']['rmse']:.2f} °C",
+                )
+            )
+    if alt:
+        for scheme, columns in alt["scores"].items():
+            fused = columns["fused"]
+            rows.append(
+                (
+                    f"thaw depth north of 45 N, {alt['sites']} sites, {scheme} folds",
+                    f"R² {fused['r2']:.3f}, RMSE {fused['rmse']:.0f} cm, {fused['rmse_to_200_cm']:.0f} cm where at most 200 cm",
                 )
             )
     if meuse:
@@ -215,20 +224,33 @@ def made_on(found: dict[str, Any] | None) -> str:
     return f"{machine.get('cores')} cores, {machine.get('processor')}, Python {machine.get('python')}; from `benchmarks/results`."
 
 
+def circumpolar_rows(slices: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Rows of the second study."""
+    if not slices:
+        return []
+    return [
+        (
+            "simulated circumpolar demo, two targets, eight slices each, one command: first time / again",
+            f"{slices['first']['wall_s']:.0f} s / {slices['again']['wall_s']:.1f} s",
+        )
+    ]
+
+
 def figures() -> str:
     """The table of everything else."""
     rows: list[tuple[str, str]] = []
     demo = read("demo")
     if demo:
         rows += demo_rows(demo)
-    rows += real_rows(read("magt_north45"), read("meuse_zinc"))
+    rows += real_rows(read("circumpolar_magt"), read("circumpolar_alt"), read("meuse_zinc"))
     rows += dashboard_rows(read("dashboard"), read("tiles"), read("export"))
+    rows += circumpolar_rows(read("circumpolar_slices"))
     noise = read("noise")
     if noise:
         rows.append(
             (f"pure noise, everything on, {len(noise['nested_r2'])} seeds: largest nested R²", f"{max(noise['nested_r2']):.3f}")
         )
-    return "\n".join([*two_columns(rows), "", made_on(demo or read("magt_north45"))])
+    return "\n".join([*two_columns(rows), "", made_on(demo or read("circumpolar_magt"))])
 
 
 def replaced(text: str, name: str, content: str) -> str:
