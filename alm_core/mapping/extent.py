@@ -314,7 +314,7 @@ def error_of_share(
     Examples
     --------
     >>> apart = np.array([[0.0, 0.0], [9e9, 0.0]])
-    >>> error_of_share(np.zeros(2), np.ones(2), apart, ExtentErrors(ErrorCorrelation(0.0, 1.0))) ** 2
+    >>> round(error_of_share(np.zeros(2), np.ones(2), apart, ExtentErrors(ErrorCorrelation(0.0, 1.0))) ** 2, 9)
     0.125
     """
     share = np.asarray(area, float) / np.sum(area)
