@@ -258,6 +258,7 @@ def main() -> None:
     save(
         name,
         {
+            "rasters_by": "gdal",
             "size": options.size,
             "workers": CORES,
             "seconds_to_prepare": prepared,
