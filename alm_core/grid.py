@@ -214,13 +214,13 @@ class Grid:
     def __hash__(self) -> int:
         return hash((self.crs, self.transform, self.shape))
 
-    def cell_size_metres(self, rows: slice | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def cell_size_metres(self, rows: slice | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Width and height of the cells of each row in metres, ``[row]`` each.
 
         On a geographic grid the width shrinks with the cosine of the latitude; both are measured on the WGS84
         ellipsoid through the cell centre. On a projected grid they are the cell size in metres.
         """
-        y = self.y[rows or slice(None)]
+        y = self.y[slice(None) if rows is None else rows]
         width, height = self.resolution
         if not self.is_geographic:
             factor = CRS.from_user_input(self.crs).axis_info[0].unit_conversion_factor if self.crs else 1.0
@@ -230,7 +230,10 @@ class Grid:
         return EARTH.inv(zero, y, zero + width, y)[2], EARTH.inv(zero, south, zero, north)[2]
 
     def cell_area_square_metres(self, rows: slice | None = None) -> np.ndarray:
-        """Area of a cell of each row, ``[row]``."""
+        """Area of a cell of each row in the plane of the grid, ``[row]``.
+
+        On a projected grid that is not the ground it covers (`alm_core.mapping.true_area.cell_areas`), and good for sizes only.
+        """
         width, height = self.cell_size_metres(rows)
         return width * height
 

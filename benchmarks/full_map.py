@@ -28,7 +28,8 @@ from alm_core.progress import Event, Reporter
 from alm_core.stages import Context
 from alm_core.stages.data import stage_covariates, stage_sites
 from alm_core.stages.learning import stage_selection
-from alm_core.stages.mapping import make_map, stage_models
+from alm_core.stages.mapping import make_map, prepare_map, stage_models
+from alm_core.stages.slices import map_parts
 from alm_core.studies import DEMOS
 from alm_core.study import Study
 from benchmarks.common import CORES, own_peak_memory_gb, save
@@ -157,7 +158,8 @@ def map_here(run: Path, shadow: Path, columns: tuple[int, int]) -> dict[str, Any
     context = StripContext(study, shadow, "benchmark", {}, CORES, reporter, keys={"map": "benchmark"}, columns=columns)
     begun = time.perf_counter()
     estimates: list[Any] = []
-    result = make_map(context, on_estimate=estimates.append)
+    part = map_parts(context)[0]
+    result = make_map(context, prepare_map(context), part, progress=context.report, on_estimate=estimates.append)
     seconds = time.perf_counter() - begun
     blocks_done = max((at for at, event in times if event.message.startswith("block ")), default=begun)
     return {

@@ -25,9 +25,11 @@ def grid_of(run: Run) -> Grid:
         return Grid.from_dataset(dataset)
 
 
-def rewrite_map(run: Run, value: np.ndarray, *, width: float = 0.2, inside: np.ndarray | None = None) -> None:
+def rewrite_map(
+    run: Run, value: np.ndarray, *, width: float = 0.2, inside: np.ndarray | None = None, grid: Grid | None = None
+) -> None:
     """Put other values, an interval of constant width and an area of applicability into the map of a copied run."""
-    grid = grid_of(run)
+    grid = grid or grid_of(run)
     tags = describe_raster(run.file("map/fused.tif"))["tags"]
     value = np.broadcast_to(np.asarray(value, float), grid.shape).astype(np.float32)
     hole = np.where(np.isnan(value), np.nan, 0.0)

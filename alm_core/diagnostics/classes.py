@@ -14,6 +14,7 @@ from alm_core.grid import Grid
 from alm_core.learning.class_metrics import area_adjusted_accuracy, class_labels, class_scores
 from alm_core.learning.validation import FUSED
 from alm_core.mapping.cog import open_raster
+from alm_core.mapping.true_area import cell_areas
 from alm_core.workspace import Run, read_json
 
 SQUARE_METRES_PER_SQUARE_KILOMETRE = 1e6
@@ -111,12 +112,11 @@ def class_areas(run: Run) -> dict[str, float] | None:
         shape = max(1, dataset.height // step), max(1, dataset.width // step)
         stored = dataset.read(1, out_shape=shape, masked=True, resampling=Resampling.nearest)
         grid = Grid.from_dataset(dataset)
-    area = np.interp(np.linspace(0, grid.shape[0] - 1, shape[0]), np.arange(grid.shape[0]), grid.cell_area_square_metres()) * (
-        grid.size / (shape[0] * shape[1])
-    )
+    middles = (((np.arange(part) + 0.5) * whole / part).astype(int) for part, whole in zip(shape, grid.shape, strict=True))
+    area = cell_areas(grid, *middles) * (grid.size / (shape[0] * shape[1]))
     valid = ~np.ma.getmaskarray(stored)
     return {
-        label: float((area * ((stored.data == int(code)) & valid).sum(axis=1)).sum()) / SQUARE_METRES_PER_SQUARE_KILOMETRE
+        label: float(area[(stored.data == int(code)) & valid].sum()) / SQUARE_METRES_PER_SQUARE_KILOMETRE
         for code, label in codes.items()
     }
 

@@ -10,6 +10,7 @@ import numpy as np
 from alm_core.inspection.area_reader import AreaReader
 from alm_core.mapping.area_cells import AreaCells
 from alm_core.mapping.area_mean import SAMPLE_CELLS, CellSample, FineHistogram
+from alm_core.mapping.true_area import cell_areas
 
 SAMPLE_COLUMNS = 5
 """Columns of the sample of cells."""
@@ -89,7 +90,7 @@ def add_up(reader: AreaReader, cells: AreaCells) -> AreaSums:
     """The first pass over the cells of an area."""
     sums = AreaSums(CellSample(SAMPLE_CELLS, seed=0), ErrorSums(), ErrorSums())
     for part in cells.blocks():
-        area = np.broadcast_to(reader.grid.cell_area_square_metres(part.rows)[:, None], part.inside.shape)
+        area = cell_areas(reader.grid, part.rows, part.columns)
         found = reader.read(part, ("value", "lower", "upper", "inside", "thickness"))
         valid = part.inside & np.isfinite(found["value"])
         sums.cells += int(part.inside.sum())
@@ -135,6 +136,6 @@ def fine_histogram(reader: AreaReader, cells: AreaCells, sums: AreaSums) -> Fine
         value = reader.read(part, ("value",))["value"]
         valid = part.inside & np.isfinite(value)
         if valid.any():
-            area = np.broadcast_to(reader.grid.cell_area_square_metres(part.rows)[:, None], part.inside.shape)
+            area = cell_areas(reader.grid, part.rows, part.columns)
             histogram.add(value[valid].astype(float), area[valid])
     return histogram

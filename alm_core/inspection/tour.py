@@ -17,6 +17,7 @@ from alm_core.grid import Grid
 from alm_core.learning.class_metrics import class_scores
 from alm_core.learning.metrics import BiasCurves, bias_curves
 from alm_core.mapping.cog import open_raster
+from alm_core.mapping.true_area import cell_areas
 from alm_core.options import StudyOptions
 from alm_core.workspace import Run, read_json
 
@@ -180,9 +181,9 @@ def map_facts(run: Run) -> MapFacts:
     """
     classes = read_json(run.file("map/map.json"))["classes"]
     with open_raster(run.file("map/fused.tif")) as dataset:
-        values, grid, rows, _ = _decimated(dataset, 1, EXACT_CELLS)
+        values, grid, rows, columns = _decimated(dataset, 1, EXACT_CELLS)
     valid = np.isfinite(values)
-    area = np.broadcast_to(grid.cell_area_square_metres()[rows][:, None], values.shape)[valid]
+    area = cell_areas(grid, rows, columns)[valid]
     cells = values[valid]
     mapped = read_json(run.file("map/map.json"))["counts"]["mapped"]
     area_km2 = float(area.mean()) * mapped / SQUARE_METRES_PER_SQUARE_KILOMETRE if area.size else 0.0

@@ -19,6 +19,7 @@ from alm_core.inspection.water import Thickness, WaterVolume, water_volume
 from alm_core.mapping.area import Area
 from alm_core.mapping.area_cells import AreaCells, all_cells, cells_of
 from alm_core.mapping.area_mean import FineHistogram
+from alm_core.mapping.true_area import cell_areas
 from alm_core.publishing.export import wanted_area
 from alm_core.workspace import Run
 
@@ -240,7 +241,7 @@ def _class_summary(reader: AreaReader, cells: AreaCells) -> AreaSummary:
     found, area, valid_area, known, outside = dict.fromkeys(codes, 0.0), 0.0, 0.0, 0.0, 0.0
     count = valid_count = 0
     for part in cells.blocks():
-        size = np.broadcast_to(reader.grid.cell_area_square_metres(part.rows)[:, None], part.inside.shape) / 1e6
+        size = cell_areas(reader.grid, part.rows, part.columns) / 1e6
         bands = reader.read(part, ("value", "inside"))
         valid = part.inside & np.isfinite(bands["value"])
         count, valid_count = count + int(part.inside.sum()), valid_count + int(valid.sum())

@@ -20,6 +20,7 @@ from alm_core.grid import Block, Grid
 from alm_core.mapping.cog import open_raster, write_cog
 from alm_core.mapping.slices import MapSlice
 from alm_core.mapping.trend import kendall_p_values, mann_kendall, theil_sen
+from alm_core.mapping.true_area import cell_areas
 
 BANDS = ("change", "trend_per_decade", "p_value", "beyond_interval")
 BLOCK_CELLS = 512
@@ -107,9 +108,8 @@ class _Sums:
     p_values: Counter[float] = field(default_factory=Counter)
 
     def add(self, layers: np.ndarray, area: np.ndarray) -> None:
-        """Count one block, ``[band, row, column]`` in the order of `BANDS`; `area` of a cell of each row."""
+        """Count one block, ``[band, row, column]`` in the order of `BANDS`, and the areas of its cells."""
         change, trend, p_value, beyond = layers
-        area = np.broadcast_to(area[:, None], change.shape)
         known, trended = np.isfinite(change), np.isfinite(trend)
         self.cells += int(known.sum())
         self.area += float(area[known].sum())
@@ -203,7 +203,7 @@ def write_change(
         def layers() -> Iterator[tuple[Block, np.ndarray]]:
             for done, block in enumerate(blocks, start=1):
                 found = _block_layers(fused, ends, times, block)
-                sums.add(found, grid.cell_area_square_metres(slice(block.row_start, block.row_stop)))
+                sums.add(found, cell_areas(grid, *block.slices))
                 yield block, found
                 if progress is not None:
                     progress(done, len(blocks), "change")

@@ -189,7 +189,7 @@ def _sided(bounds: list[np.ndarray], sign: float, threshold: float) -> tuple[np.
 
 def _areas(grid: Grid) -> Iterator[tuple[Block, np.ndarray]]:
     for block in grid.blocks(BLOCK_CELLS):
-        yield block, cell_areas(grid, block)
+        yield block, cell_areas(grid, *block.slices)
 
 
 def _read(dataset: Any, band: int, block: Block) -> np.ndarray:

@@ -282,9 +282,7 @@ def _pairs(
             value = _physical(dataset, block)
             stored = warped.read(published.band, window=block.window, masked=True).astype(float).filled(np.nan)
             other = (stored * own[0] + own[1]) * published.scale + published.offset
-            area = cell_areas(grid, block) / 1e6
-            other = np.where(np.isfinite(area), other, np.nan)
-            yield block, value, other, np.where(np.isfinite(area), area, 0.0)
+            yield block, value, other, cell_areas(grid, *block.slices) / 1e6
 
     return grid, blocks()
 

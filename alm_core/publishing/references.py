@@ -23,6 +23,7 @@ from alm_core.mapping.agreement import PairSums
 from alm_core.mapping.area_cells import BLOCK
 from alm_core.mapping.cog import open_raster, write_cog
 from alm_core.mapping.fused_window import FusedWindows
+from alm_core.mapping.true_area import cell_areas
 from alm_core.publishing.export import OWN, Progress, read_physical
 from alm_core.workspace import Run, read_json, write_json
 
@@ -276,9 +277,7 @@ def compare(
             value = read(block.window)
             if np.isfinite(value).any():
                 other = warped.read(1, window=block.window, masked=True).astype(float).filled(np.nan)
-                rows = slice(block.row_start, block.row_stop)
-                area = np.broadcast_to(grid.cell_area_square_metres(rows)[:, None] / 1e6, value.shape)
-                sums.add(value, other, area)
+                sums.add(value, other, cell_areas(grid, *block.slices) / 1e6)
             if progress is not None:
                 progress(done, len(blocks), "comparing")
     if sums.cells == 0:

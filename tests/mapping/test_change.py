@@ -11,6 +11,7 @@ from alm_core.grid import Grid
 from alm_core.mapping.change import BANDS, change_between, write_change
 from alm_core.mapping.cog import describe_raster, open_raster, write_cog
 from alm_core.mapping.slices import make_slices, read_slices, write_slices
+from alm_core.mapping.true_area import cell_areas
 
 GRID = Grid.from_bounds((90.0, 60.0, 93.0, 61.0), 0.05, crs="EPSG:4326")
 NAMES = [(f"s{number}", 1980 + 5 * number, 1984 + 5 * number) for number in range(6)]
@@ -80,6 +81,18 @@ def test_the_summary_counts_what_the_raster_holds(tmp_path):
     assert 0 < facts.significant_share_controlled <= facts.significant_share
     assert facts.beyond_share == pytest.approx(np.nanmean(beyond))
     assert facts.to_dict()["smallest_p_value"] == pytest.approx(2 / 720)
+
+
+def test_the_mean_change_of_a_polar_map_is_that_of_the_ground(tmp_path):
+    """Cells far from the pole cover less of it than their sides say."""
+    polar = Grid.from_bounds((-4e6, -4e6, 4e6, 4e6), 200_000.0, crs="EPSG:3413")
+    away = np.hypot(polar.x[None, :], polar.y[:, None]) / 1e6
+    values = (away * np.array([0.0, 0.5, 1.0])[:, None, None]).astype(np.float32)
+    found = write_maps(tmp_path, values, 1.0, grid=polar)
+    facts = write_change(found.slices, tmp_path, tmp_path / "map" / "change.tif")
+    expected = np.average(away, weights=cell_areas(polar, slice(None), slice(None)))
+    assert facts.mean_change == pytest.approx(expected, rel=1e-6)
+    assert facts.mean_change < 0.98 * away.mean()
 
 
 def test_noise_is_not_called_a_change_once_many_cells_are_thought_of(tmp_path):

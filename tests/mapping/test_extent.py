@@ -61,7 +61,7 @@ def test_area_is_that_of_the_cells(tmp_path):
     known = value > -9000
     area = np.zeros(GRID.shape)
     for block in GRID.blocks(512):
-        area[block.slices] = cell_areas(GRID, block) / 1e6
+        area[block.slices] = cell_areas(GRID, *block.slices) / 1e6
     assert below.area_km2 == pytest.approx(area[known & (value <= 0)].sum(), rel=1e-9)
     assert below.area_km2 + above.area_km2 == pytest.approx(below.mapped_km2, rel=1e-9)
     assert below.expected_km2 + above.expected_km2 == pytest.approx(below.mapped_km2, rel=1e-9)
