@@ -9,6 +9,8 @@ from benchmarks import readme
 
 PROOFS = (
     ("benchmarks.demo",),
+    ("benchmarks.circumpolar",),
+    ("benchmarks.terrain",),
     ("benchmarks.real_data",),
     ("benchmarks.noise",),
     ("benchmarks.shap_selection",),

@@ -17,10 +17,17 @@ import pandas as pd
 
 from alm_core import Run, run
 from benchmarks.common import SHARED_DATA, save
-from benchmarks.real_data import MAGT_CATEGORIES, MAGT_LAYERS, covariate, finished_samples
+from benchmarks.real_data import covariate, finished_samples
 
 GRIDS = SHARED_DATA / "grids_north45_0p25"
 PUBLISHED = SHARED_DATA / "permafrost_maps"
+LAYERS = (
+    "elevation_m", "slope_deg", "t2m_annual_c", "t2m_annual_lapse_c", "t2m_jan_lapse_c", "t2m_jul_lapse_c", "t2m_range_c",
+    "tdd_lapse", "fdd_lapse", "precip_annual_mm", "precip_jja_mm", "precip_djf_mm", "soil_sand_pct", "soil_clay_pct",
+    "soil_silt_pct", "soil_organic_carbon_pct", "gldas_sm_0_10cm_kgm2_20160101", "gldas_sm_10_40cm_kgm2_20160101",
+    "koppen_code", "permafrost_brown_extent",
+)  # fmt: skip
+CATEGORIES = ("koppen_code", "permafrost_brown_extent")
 LOWLAND_CM = 200.0
 DEGREES = f'like = "{(GRIDS / "elevation_m.tif").as_posix()}"'
 POLAR = (
@@ -184,7 +191,7 @@ def common(
 
 def layers() -> str:
     """Every layer of the 0.25 degree grid."""
-    kinds = {name: "categorical" if name in MAGT_CATEGORIES else "continuous" for name in MAGT_LAYERS}
+    kinds = {name: "categorical" if name in CATEGORIES else "continuous" for name in LAYERS}
     return "".join(covariate(name, GRIDS / f"{name}.tif", kind=kind) for name, kind in kinds.items())
 
 

@@ -1,6 +1,6 @@
-"""Two real data sets through the whole pipeline: ground temperature north of 45 N, and zinc in the Meuse floodplain.
+"""Zinc in the Meuse floodplain through the whole pipeline, with and without a kriged residual.
 
-Run: ``python -m benchmarks.real_data [magt|meuse] [--workspace DIR]``. The data lie beside the checkout, or where
+Run: ``python -m benchmarks.real_data [--workspace DIR]``. The data lie beside the checkout, or where
 ALM_SHARED_DATA says.
 """
 
@@ -19,26 +19,6 @@ from alm_core import Run, run
 from benchmarks.common import SHARED_DATA, save
 
 GROUPS = {"t2m": "climate", "precip": "climate", "tdd": "climate", "fdd": "climate", "soil": "soil", "gldas": "soil"}
-MAGT_LAYERS = (
-    "elevation_m", "slope_deg", "t2m_annual_c", "t2m_annual_lapse_c", "t2m_jan_lapse_c", "t2m_jul_lapse_c", "t2m_range_c",
-    "tdd_lapse", "fdd_lapse", "precip_annual_mm", "precip_jja_mm", "precip_djf_mm", "soil_sand_pct", "soil_clay_pct",
-    "soil_silt_pct", "soil_organic_carbon_pct", "gldas_sm_0_10cm_kgm2_20160101", "gldas_sm_10_40cm_kgm2_20160101",
-    "koppen_code", "permafrost_brown_extent",
-)  # fmt: skip
-MAGT_CATEGORIES = ("koppen_code", "permafrost_brown_extent")
-MAGT_PLACE = """
-[[derived]]
-name = "longitude"
-method = "x"
-[[derived]]
-name = "latitude"
-method = "y"
-[[derived]] # boreholes were read at 1 to 40 m; the map is made for 10 m
-name = "depth"
-method = "constant"
-options = {value = 10.0, site_column = "depth_top"}
-unit = "m"
-"""
 PLAIN_MEAN = """[fusion] # what kriging spreads is the error of the plain mean: a corrected value has noisier errors
 method = "equal"
 [bias]
@@ -63,49 +43,6 @@ def covariate(name: str, path: Path, *, kind: str = "continuous", crs: str = "")
     if crs:
         lines.append(f'crs = "{crs}"')
     return "\n[[covariates]]\n" + "\n".join(lines) + "\n"
-
-
-def magt_study(folder: Path, *, seed: int = 42) -> Path:
-    """Mean annual ground temperature: 531 boreholes, 20 layers at 0.25 degree, place and depth."""
-    grids = SHARED_DATA / "grids_north45_0p25"
-    text = f"""
-[study]
-name = "magt_north45"
-title = "Mean annual ground temperature north of 45 N"
-seed = {seed}
-[target]
-name = "magt"
-unit = "degree Celsius"
-[grid]
-like = "{(grids / "elevation_m.tif").as_posix()}"
-[sites]
-table = "{(SHARED_DATA / "sites_magt_north45" / "magt_sites_north45.csv").as_posix()}"
-groups = "survey"
-[sites.columns]
-site_id = "site_id"
-longitude = "lon"
-latitude = "lat"
-value = "magt_c"
-depth = "depth_m"
-survey = "source"
-[screening]
-depth_minimum_m = 1
-depth_maximum_m = 40
-duplicate_distance_cells = "off"
-outlier_z = 8
-neighbour_z = 8
-[selection]
-enabled = false
-[validation]
-schemes = ["random", "block", "knndm"]
-block_size_degrees = 5.0
-[applicability]
-enabled = true
-"""
-    for name in MAGT_LAYERS:
-        text += covariate(name, grids / f"{name}.tif", kind="categorical" if name in MAGT_CATEGORIES else "continuous")
-    text += MAGT_PLACE
-    return write(folder, text)
 
 
 def meuse_study(folder: Path, *, residual: bool, seed: int = 42) -> Path:
@@ -189,17 +126,13 @@ def finished_samples(finished: Run) -> pd.DataFrame:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("which", nargs="?", choices=["magt", "meuse", "all"], default="all")
     parser.add_argument("--workspace", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.workspace or Path(temporary)
-        if options.which in ("magt", "all"):
-            save("magt_north45", measure(magt_study(folder / "magt"), folder / "workspace"))
-        if options.which in ("meuse", "all"):
-            plain = measure(meuse_study(folder / "meuse", residual=False), folder / "workspace")
-            kriged = measure(meuse_study(folder / "meuse_kriged", residual=True), folder / "workspace")
-            save("meuse_zinc", {"fused": plain, "with_kriged_residual": kriged})
+        plain = measure(meuse_study(folder / "meuse", residual=False), folder / "workspace")
+        kriged = measure(meuse_study(folder / "meuse_kriged", residual=True), folder / "workspace")
+        save("meuse_zinc", {"fused": plain, "with_kriged_residual": kriged})
 
 
 if __name__ == "__main__":
