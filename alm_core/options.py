@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from alm_core.day_options import DayOptions
 from alm_core.evaluation_options import ExtentOptions, ReferenceMapOptions
 from alm_core.option_section import Section
 from alm_core.time_slices import changes, layer_fault, section_faults, slices_fault
@@ -393,7 +394,8 @@ class StudyOptions(Section):
     target: Target = Target()
     slices: tuple[SliceOptions, ...] = ()
     grid: GridOptions
-    sites: SiteOptions
+    sites: SiteOptions | None = None
+    days: DayOptions | None = Field(None, description="instead of sites: a state of every day, learned from a daily product")
     screening: ScreeningOptions = ScreeningOptions()
     covariates: tuple[CovariateOptions, ...] = ()
     derived: tuple[DerivedOptions, ...] = ()
@@ -417,13 +419,19 @@ class StudyOptions(Section):
     extent: ExtentOptions | None = None
     reference_maps: tuple[ReferenceMapOptions, ...] = ()
 
-    @field_validator("covariates")
-    @classmethod
-    def some_covariates(cls, value: tuple[CovariateOptions, ...]) -> tuple[CovariateOptions, ...]:
-        """A study without covariates has nothing to learn from."""
-        if not value:
+    @model_validator(mode="after")
+    def something_to_learn(self) -> StudyOptions:
+        """Sites or days, and something to learn from."""
+        if (self.sites is None) == (self.days is None):
+            found = "neither" if self.sites is None else "both"
+            raise ValueError(f"{found} of [sites] and [days] given: a study learns from a table of sites, or from days")
+        if not self.covariates and not (self.days and self.days.variables):
             raise ValueError("no [[covariates]] given: at least one raster is expected")
-        return value
+        if self.days and self.slices:
+            raise ValueError("[days] and [[slices]] given: a study maps days or spans of years")
+        if self.days and self.days.learner not in [learner.name for learner in self.learners]:
+            raise ValueError(f"days.learner is {self.days.learner!r}, which is none of the [[learners]]")
+        return self
 
     @model_validator(mode="after")
     def unique_names(self) -> StudyOptions:

@@ -15,7 +15,7 @@ from alm_core.errors import StudyError, WorkspaceError
 from alm_core.mapping.engine import Engine, make_engine
 from alm_core.mapping.estimate import MapEstimate
 from alm_core.progress import Event, Listener, Reporter
-from alm_core.stages import STAGES, Context, Stage
+from alm_core.stages import Context, Stage, stages_of
 from alm_core.stages.data import staging_margin
 from alm_core.stages.mapping import estimate_stage
 from alm_core.study import Study
@@ -25,7 +25,7 @@ RESULT_NEUTRAL = {"map": {"workers", "block_size"}}
 """Options that change how long a run takes and nothing else; they are left out of every key."""
 COMPUTING = (
     "grid.py", "options.py", "option_section.py", "evaluation_options.py", "study.py", "time_slices.py", "stages", "sites",
-    "covariates", "trees", "learning", "mapping",
+    "covariates", "trees", "learning", "mapping", "cubes", "day_options.py",
 )  # fmt: skip
 """Parts of this package that a result depends on; the others only show it."""
 REPORTED_PACKAGES = (
@@ -91,7 +91,7 @@ def run(
     """
     study = study if isinstance(study, Study) else Study.load(study)
     chosen = study_engine(study, workers=workers, engine=engine, scheduler=scheduler)
-    names = [stage.name for stage in STAGES]
+    names = [stage.name for stage in stages_of(study.options)]
     if until is not None and until not in names:
         raise StudyError(f"There is no stage {until!r}. The stages are {', '.join(names)}.")
     if until in (None, *names[names.index("map") :]):
@@ -101,7 +101,7 @@ def run(
         context, values = _begin(study, folder, workers, chosen)
         context.folder.mkdir(parents=True, exist_ok=True)
         ledger = Ledger.begin(context.folder, _head(study, context.run_id, context.hashes, names))
-        for stage in STAGES:
+        for stage in stages_of(study.options):
             context = _run_stage(stage, context, ledger, values, progress)
             if stage.name == until:
                 break
@@ -139,7 +139,7 @@ def estimate(
         if not (context.folder / RECORD).is_file():
             raise WorkspaceError(_no_models(study, folder))
         ledger = Ledger(context.folder, Run(context.folder).record)
-        for stage in STAGES:
+        for stage in stages_of(study.options):
             key = stage_key(stage, context, values)
             context = context.with_key(stage.name, key, Reporter(stage.name, progress))
             if stage.name == "map":
@@ -243,7 +243,12 @@ def neutral_options(study: Study) -> dict[str, Any]:
     for section, names in RESULT_NEUTRAL.items():
         for name in names:
             values[section].pop(name)
-    values["sites"]["table"] = Path(study.options.sites.table).suffix
+    if study.options.sites:
+        values["sites"]["table"] = Path(study.options.sites.table).suffix
+    if study.options.days:
+        for one in values["days"]["variables"]:
+            one.pop("path")
+        values["days"]["labels"].pop("table", None)
     for key in ("like", "mask"):
         values["grid"][key] = bool(values["grid"][key])
     for layer in values["covariates"]:

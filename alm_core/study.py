@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from alm_core.day_options import DayVariable, StateTable
 from alm_core.errors import MissingFileError, StudyError
 from alm_core.options import CovariateOptions, StudyOptions
 from alm_core.time_slices import PLACEHOLDER, changes, placed
@@ -45,7 +46,7 @@ class Study:
     def input_files(self) -> dict[str, Path]:
         """Every file that the study reads, by its role."""
         options = self.options
-        files = {"site table": self.file(options.sites.table)}
+        files = {"site table": self.file(options.sites.table)} if options.sites else self._of_days()
         if options.grid.like:
             files["grid"] = self.file(options.grid.like)
         if options.grid.mask:
@@ -56,6 +57,23 @@ class Study:
         for layer in options.covariates:
             files |= self._of_slices(f"covariate {layer.name}", layer.path)
         return files
+
+    def _of_days(self) -> dict[str, Path]:
+        """Files of the daily variables in the order of their names, and of the states at sites."""
+        days = self.options.days
+        if days is None:
+            return {}
+        files = {"states": self.file(days.labels.table)} if isinstance(days.labels, StateTable) else {}
+        for variable in days.variables:
+            for number, path in enumerate(self.day_files(variable), start=1):
+                files[f"days {variable.name} {number:05d}"] = path
+        return files
+
+    def day_files(self, variable: DayVariable) -> list[Path]:
+        """Files of a daily variable; the pattern itself where nothing fits it, so that it is told missing."""
+        folder = self.file(variable.path)
+        names = sorted(folder.parent.glob(folder.name))
+        return names or [folder]
 
     def layer_fields(self, layer: CovariateOptions) -> dict[str, Any]:
         """A layer as plain values for `alm_core.covariates.layers.LayerSource`: absolute paths, and those of each slice.

@@ -120,7 +120,7 @@ def _bands(bands: Mapping[str, int], path: str, names: Sequence[str]) -> str:
 
 def section_faults(options: Any, names: Sequence[str]) -> list[str]:
     """What other sections of a study say that does not go with its slices, or with its having none."""
-    main, repeats = options.map.main_slice, options.sites.repeats
+    main, repeats = options.map.main_slice, options.sites.repeats if options.sites else ""
     known = ", ".join(names) or "none: the study has no [[slices]]"
     strangers = [one for one in options.reference_maps if one.slice and one.slice not in names]
     told = [f"reference_maps {one.name}: there is no slice {one.slice!r}, but {known}" for one in strangers]

@@ -9,7 +9,7 @@ import pytest
 
 CORE = Path(__file__).resolve().parents[1] / "alm_core"
 MODULES = sorted(CORE.rglob("*.py"))
-ROOMS = ["sites", "covariates", "trees", "learning", "mapping"]
+ROOMS = ["sites", "covariates", "cubes", "trees", "learning", "mapping"]
 FREE = {"errors", "grid", "palettes", "progress", "workspace"}
 
 

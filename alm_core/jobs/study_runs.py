@@ -123,10 +123,11 @@ def failed_jobs(workspace: str | Path) -> list[Job]:
     return found
 
 
-def _stages() -> list[str]:
-    from alm_core.stages import STAGES
+def _stages(study: Any = None) -> list[str]:
+    """Stages of a study; of the demo, which is not there yet, those of a study of sites."""
+    from alm_core.stages import STAGES, stages_of
 
-    return [stage.name for stage in STAGES]
+    return [stage.name for stage in (stages_of(study.options) if study else STAGES)]
 
 
 def _run(path: Path, workspace: Path, report: JobReporter, *, first: dict[str, float], skipped: bool = False) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _run(path: Path, workspace: Path, report: JobReporter, *, first: dict[str, f
     if first:
         report.end_stage(skipped=skipped)
     else:
-        expected, known = expected_seconds(workspace, study.name, _stages())
+        expected, known = expected_seconds(workspace, study.name, _stages(study))
         report.plan(expected, known=known)
     finished = run(study, workspace=workspace, progress=report.listen)
     return {"run": f"{finished.folder.parent.name}/{finished.id}", "title": study.options.study.title or study.name}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from alm_core.options import StudyOptions
 from alm_core.stages.comparison import stage_comparison
 from alm_core.stages.context import Context, Stage
 from alm_core.stages.data import stage_covariates, stage_sites
+from alm_core.stages.day_cubes import stage_cubes
+from alm_core.stages.day_learning import stage_day_models, stage_day_validation
+from alm_core.stages.day_map import stage_day_map
+from alm_core.stages.day_samples import stage_day_samples
 from alm_core.stages.learning import stage_selection, stage_validation
 from alm_core.stages.mapping import stage_map, stage_models
 from alm_core.stages.report import stage_report
 
-__all__ = ["STAGES", "Context", "Stage"]
+__all__ = ["DAY_STAGES", "STAGES", "Context", "Stage", "stages_of"]
 
 LEARNING = ("seed", "learners", "selection", "tuning", "validation", "fusion", "bias", "uncertainty", "kriging", "target")
 STAGES = (
@@ -39,3 +44,24 @@ STAGES = (
         after=("sites", "validation", "models", "map"),
     ),
 )
+
+DAY_STAGES = (
+    STAGES[0],
+    Stage("cubes", stage_cubes, ("grid", "days"), inputs=("days", "grid", "mask")),
+    Stage("samples", stage_day_samples, ("seed", "days"), inputs=("states",), after=("covariates", "cubes")),
+    Stage("validation", stage_day_validation, ("seed", "days", "learners", "target"), after=("samples",)),
+    Stage("models", stage_day_models, ("seed", "days", "learners", "target"), after=("samples",)),
+    Stage("map", stage_day_map, ("study", "target", "days", "map"), after=("covariates", "cubes", "models")),
+)
+"""Of a study that maps days."""
+
+
+def stages_of(options: StudyOptions) -> tuple[Stage, ...]:
+    """The stages of a study, in order.
+
+    Examples
+    --------
+    >>> [stage.name for stage in DAY_STAGES]
+    ['covariates', 'cubes', 'samples', 'validation', 'models', 'map']
+    """
+    return DAY_STAGES if options.days else STAGES

@@ -87,6 +87,8 @@ def stage_covariates(context: Context) -> list[Path]:
 
 def staging_margin(options: StudyOptions) -> int | None:
     """Cells around the mask that need covariates; None where all do: sites outside it may be used, or flow is computed."""
+    if options.days and options.grid.mask and not any(RECIPES[source.method].whole for source in options.derived):
+        return SMALLEST_MARGIN
     if not options.grid.mask or not options.screening.require_inside_mask or options.screening.keep:
         return None
     if any(RECIPES[source.method].whole for source in options.derived):
