@@ -103,7 +103,7 @@ class SplitOptions(Section):
     parts: tuple[float, float, float] = Field((0.70, 0.15, 0.15), description="training, validation and test of `random`")
     random_because: str = Field(
         "",
-        description="`random` puts neighbouring days and cells on both sides and flatters; say here why it is wanted all the same",
+        description="`random` puts neighbouring days and cells on both sides and flatters; say here why it is wanted",
     )
     folds: int = Field(5, ge=2, description="of block and site; the years are parted into as many groups")
     block_size_km: float = Field(300.0, gt=0)
