@@ -91,6 +91,8 @@ def catchment_area(
 
 
 def _of_area(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """The recipe of an index of slope and catchment area."""
+
     def compute(
         inputs: Any,
         place: Any,
@@ -111,6 +113,8 @@ ls_factor = _of_area(flow.length_slope_factor)
 
 
 def _of_channels(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """The recipe of an index of the channels of a basin."""
+
     def compute(
         inputs: Any,
         place: Any,

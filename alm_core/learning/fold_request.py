@@ -73,6 +73,7 @@ def _checked_degrees(size: float | None, geographic: bool) -> float | None:
 
 
 def one_a_site(name: str, values: Sequence[Any] | None, count: int) -> np.ndarray | None:
+    """Values as an array, one for each of `count` sites; None where none are given."""
     if values is None:
         return None
     array = np.asarray(values)

@@ -109,6 +109,7 @@ def stage_blocks(
         describe(target)
 
         def add(item: tuple[Block, np.ndarray]) -> tuple[Block, np.ndarray | None]:
+            """Encode one block, in a thread; None where it holds nothing."""
             block, values = item
             values = values if values.ndim == 3 else values[None]
             if values.shape != (target.count, *block.shape):
