@@ -144,16 +144,39 @@ def export(
     weights: Annotated[str | None, typer.Option(help="Weights by hand, as random_forest=0.4,catboost=0.6.")] = None,
     scenario: Annotated[str | None, typer.Option(help="A saved scenario of the run; `scenarios` lists them.")] = None,
     slice_name: Annotated[str, typer.Option("--slice", help="A time slice of the run; default: the main one.")] = "",
+    day: Annotated[
+        str | None, typer.Option(help="A day of a run that maps days, as 2015-03-01: its state and probability.")
+    ] = None,
+    year: Annotated[int | None, typer.Option(help="Of --layer freeze_onset and its like: the year in which it begins.")] = None,
 ) -> None:
-    """Write a layer of a run as GeoTIFF, whole or cut to an area: fused as computed, by a scenario or with own weights."""
+    """Write a layer of a run as GeoTIFF, whole or cut to an area: fused as computed, by a scenario or with own weights; or a day."""
+    from alm_core.publishing.day_export import maps_days
     from alm_core.publishing.export import export_layer
     from alm_core.workspace import Run
 
     source, by_hand = Run.open(run_folder), parse_weights(weights)
-    result = export_layer(
-        source, out_file, layer=layer, clip=clip, bbox=bbox, weights=by_hand, scenario=scenario, slice=slice_name
-    )
+    if day is not None or year is not None or maps_days(source):
+        if by_hand is not None or scenario is not None or slice_name:
+            raise StudyError("--weights, --scenario and --slice go with maps of one value for each cell: leave them out here.")
+        result = _export_days(source, out_file, layer, day, year, clip=clip, bbox=bbox)
+    else:
+        result = export_layer(
+            source, out_file, layer=layer, clip=clip, bbox=bbox, weights=by_hand, scenario=scenario, slice=slice_name
+        )
     out.print(f"{out_file}: {result.valid_cells:,} cells with a value of {result.cells:,}")
+
+
+def _export_days(source: Any, out_file: Path, layer: str, day: str | None, year: int | None, **area: Any) -> Any:
+    """A day, or a layer of freezing years, of a run that maps days."""
+    from alm_core.publishing.day_export import LAYERS, export_day, export_freezing_years, maps_days, parse_day
+
+    if day is not None:
+        if year is not None or layer != "fused":
+            raise StudyError("--day gives state and probability of that day: leave --layer and --year out.")
+        return export_day(source, out_file, parse_day(day), **area)
+    if maps_days(source) and layer == "fused":
+        raise StudyError(f"This run maps days: give --day, as 2015-03-01, or a --layer of {', '.join(LAYERS)}.")
+    return export_freezing_years(source, out_file, layer, year=year, **area)
 
 
 @app.command()

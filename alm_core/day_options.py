@@ -62,10 +62,15 @@ class DayFeature(Section):
     name: str
     method: Literal[
         "value", "difference", "ratio", "polarisation_ratio", "running_mean", "running_sd", "running_range", "change",
-        "day_of_year_sine", "day_of_year_cosine",
+        "day_of_year_sine", "day_of_year_cosine", "seasonal_temperature",
     ] = "value"  # fmt: skip
     inputs: tuple[str, ...] = ()
     days: int = Field(1, ge=1, description="length of a running window that ends on the day itself; of `change` the days back")
+
+    @property
+    def of_layers(self) -> bool:
+        """Its inputs are [[covariates]] and [[derived]], not [[days.variables]]: annual, January and July mean temperature."""
+        return self.method == "seasonal_temperature"
 
 
 class StateCodes(Section):
@@ -174,7 +179,7 @@ class DayOptions(Section):
         if self.last < self.first:
             raise ValueError(f"first is {self.first} and last is {self.last}: they may be swapped")
         known = {one.name: one for one in self.variables}
-        wanted = [(f"feature {one.name}", name) for one in self.features for name in one.inputs]
+        wanted = [(f"feature {one.name}", name) for one in self.features for name in one.inputs if not one.of_layers]
         codes = [("labels", self.labels)] if isinstance(self.labels, StateCodes) else []
         codes += [("check", self.check)] if self.check else []
         wanted += [(who, one.variable) for who, one in codes]

@@ -431,6 +431,10 @@ class StudyOptions(Section):
             raise ValueError("[days] and [[slices]] given: a study maps days or spans of years")
         if self.days and self.days.learner not in [learner.name for learner in self.learners]:
             raise ValueError(f"days.learner is {self.days.learner!r}, which is none of the [[learners]]")
+        layers = {layer.name for layer in (*self.covariates, *self.derived)}
+        wanted = [name for one in (self.days.features if self.days else ()) if one.of_layers for name in one.inputs]
+        if strange := [name for name in wanted if name not in layers]:
+            raise ValueError(f"days.features ask for {', '.join(strange)}, which are none of the [[covariates]] and [[derived]]")
         return self
 
     @model_validator(mode="after")

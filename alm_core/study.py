@@ -65,8 +65,8 @@ class Study:
             return {}
         files = {"states": self.file(days.labels.table)} if isinstance(days.labels, StateTable) else {}
         for variable in days.variables:
-            for number, path in enumerate(self.day_files(variable), start=1):
-                files[f"days {variable.name} {number:05d}"] = path
+            for path in self.day_files(variable):
+                files[f"days {variable.name} {path.name}"] = path  # many names hold the date: another name is another input
         return files
 
     def day_files(self, variable: DayVariable) -> list[Path]:

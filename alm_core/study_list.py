@@ -28,7 +28,9 @@ class KnownStudy:
         As the file says; name of its folder and empty where it can't be read.
     simulated : bool
     sites, covariates : str and int
-        Name of the site table, number of raster layers.
+        Name of the site table (empty for a study of days), number of raster layers.
+    variables : int
+        Number of daily quantities; 0 for a study of sites.
     fault : str
         Why it can't be run; empty where it can.
     runs : tuple of str
@@ -42,6 +44,7 @@ class KnownStudy:
     simulated: bool = False
     sites: str = ""
     covariates: int = 0
+    variables: int = 0
     fault: str = ""
     runs: tuple[str, ...] = ()
 
@@ -102,5 +105,7 @@ def _describe(path: Path, runs: tuple[str, ...]) -> KnownStudy:
     except (AlmError, OSError) as fault:
         return KnownStudy(id, path, path.parent.name, fault=str(fault), runs=runs)
     head, options = study.options.study, study.options
-    table = Path(options.sites.table).name
-    return KnownStudy(id, path, head.name, head.title, head.simulated, table, len(options.covariates), runs=runs)
+    table = Path(options.sites.table).name if options.sites else ""
+    variables = len(options.days.variables) if options.days else 0
+    layers = len(options.covariates)
+    return KnownStudy(id, path, head.name, head.title, head.simulated, table, layers, variables, runs=runs)

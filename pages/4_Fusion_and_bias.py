@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from alm_core.errors import AlmError, StudyError
-from alm_core.inspection.slices import main_slice
+from alm_core.inspection.slices import main_slice, time_slices
 from alm_core.scenarios.scenario import INNER, QUERY, Scenario, default_scenario, from_query, obstacle, to_query
 from alm_core.scenarios.studio import INNER_SCHEME, gain, studio_data, studio_schemes
 from pages.parts.frame import Page, help_box, learner_label, open_page, run_key, scheme_label
@@ -67,6 +67,16 @@ def choose_scheme(page: Page) -> str:
     return st.selectbox(page.t("scheme"), schemes, format_func=title, key="fusion_scheme", help=page.t("scheme_help"), width=420)
 
 
+def choose_slice(page: Page) -> str | None:
+    """Which slice of time the map shows; None where the study has none."""
+    names = [one.name for one in time_slices(page.run)]
+    if len(names) < 2:
+        return None
+    chosen = st.select_slider(page.t("slice"), names, main_slice(page.run), key="fusion_slice")
+    st.caption(page.t("slice_note"))
+    return None if chosen == main_slice(page.run) else chosen
+
+
 def honest_words(page: Page, scheme: str) -> None:
     """What the figures do not say by themselves."""
     found = gain(page.run, scheme)
@@ -108,7 +118,16 @@ def show_studio(page: Page) -> None:
         st.warning(st.session_state.pop(FAULT), icon=":material/link_off:")
     write_address(page, scenario)
     revision = st.session_state.get(REVISION, 0)
-    fusion_map(page, page.run, scheme=scheme, scenario=scenario, revision=revision, on_change=lambda key: take_choice(page, key))
+    slice = choose_slice(page)
+    fusion_map(
+        page,
+        page.run,
+        scheme=scheme,
+        scenario=scenario,
+        revision=revision,
+        on_change=lambda key: take_choice(page, key),
+        slice=slice,
+    )
     honest_words(page, scheme)
     edges = studio_data(page.run, scheme)["edges"]
     scenario_panel(page, page.run, scheme=scheme, shown=scenario, edges=edges, on_show=lambda picked: show_scenario(page, picked))
@@ -121,9 +140,6 @@ if reason is not None:
     st.info(page.t(f"obstacle.{reason}"), icon=":material/info:")
     page.link("validation")
 else:
-    main = main_slice(page.run)
-    if main is not None:
-        st.caption(page.t("slice_note", slice=main))
     try:
         show_studio(page)
     except AlmError as fault:

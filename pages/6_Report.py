@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from alm_core.errors import AlmError
-from pages.parts.frame import open_page
+from pages.parts.frame import ANY, Page, open_page
 from pages.parts.report_citation import citation_view
 from pages.parts.report_files import card_view, catalogue_view, files_view
 from pages.parts.report_provenance import provenance_view
@@ -21,9 +21,23 @@ VIEWS = {
     "files": files_view,
 }
 
-page = open_page("report")
+OF_DAYS = ("citation", "provenance")
+"""What a run of days has; its files are on its own page."""
+
+
+def views_of(page: Page) -> list[str]:
+    """The parts that a run has something for."""
+    if page.of_days:
+        return list(OF_DAYS)
+    return [name for name in VIEWS if name != "time" or has_time(page)]
+
+
+page = open_page("report", kind=ANY)
+if page.of_days:
+    st.info(page.t("of_days"), icon=":material/info:")
+    page.link("days")
 try:
-    views = [name for name in VIEWS if name != "time" or has_time(page)]
+    views = views_of(page)
     names = {name: page.t(f"views.{name}") for name in views}
     VIEWS[choose_segment(page.t("view"), views, key="report_view", names=names.get, label_visibility="collapsed")](page)
 except AlmError as fault:

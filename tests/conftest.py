@@ -11,6 +11,7 @@ import pytest
 
 from alm_core.pipeline import run as run_study
 from alm_core.workspace import Run
+from tests.day_study import write_day_study
 from tests.small_study import LEARNERS, sites_table, write_small_study
 
 
@@ -64,3 +65,10 @@ def class_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     table["vwc"] = np.where(table["vwc"] > table["vwc"].median(), 2, 1)
     table.to_csv(study.parent / "sites.csv", index=False)
     return run_study(study, workspace=folder / "workspace")
+
+
+@pytest.fixture(scope="session")
+def day_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished small study of days; read-only."""
+    folder = tmp_path_factory.mktemp("days")
+    return run_study(write_day_study(folder / "studies" / "days"), workspace=folder / "workspace")

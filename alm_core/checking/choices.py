@@ -19,7 +19,7 @@ def check_choices(study: Study) -> list[Fault]:
     faults = [*_names(options), *_limits(options), *_learners(options), *_layers(study)]
     if not options.study.licence:
         faults.append(Fault("licence_missing", "study.licence", "No licence is named: the map will carry none.", "note"))
-    if not options.target.unit:
+    if not options.target.unit and not options.days:
         faults.append(Fault("unit_missing", "target.unit", "The target has no unit: maps and figures will carry none.", "note"))
     files = {
         role: text
@@ -33,13 +33,17 @@ def check_choices(study: Study) -> list[Fault]:
 
 
 def _paths(options: StudyOptions) -> dict[str, str]:
-    paths = {"sites.table": options.sites.table}
+    paths = {"sites.table": options.sites.table} if options.sites else {}
+    if options.days:
+        paths |= {f"days {variable.name}": variable.path for variable in options.days.variables}
     paths |= {f"grid.{name}": text for name in ("like", "mask") if (text := getattr(options.grid, name))}
     return paths | {f"covariate {layer.name}": layer.path for layer in options.covariates}
 
 
 def _names(options: StudyOptions) -> list[Fault]:
-    """Names that point at layers and learners."""
+    """Names that point at layers and learners; [days] checks its own, and uses none of these sections."""
+    if options.days:
+        return []
     layers = [layer.name for layer in options.covariates if layer.use] + [layer.name for layer in options.derived]
     learners = [learner.name for learner in options.learners]
     asked = (
@@ -136,7 +140,8 @@ def _layers(study: Study) -> list[Fault]:
     faults += [Fault("derived_option", "derived", str(fault)) for fault in derived_faults(derived, known)]
     unused = [layer.name for layer in study.options.covariates if not layer.use]
     inputs = {name for source in derived for name in source.input_names}
-    idle = [name for name in unused if name not in inputs]
+    # In a study of days such a layer parts the scores: by land cover, by elevation.
+    idle = [] if study.options.days else [name for name in unused if name not in inputs]
     if idle:
         text = "Not offered to the learners (`use = false`) and not an input of a derived layer either: read for nothing."
         faults.append(Fault("covariate_idle", some([f"covariate {name}" for name in idle]), text, "note"))

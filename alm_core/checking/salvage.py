@@ -22,6 +22,7 @@ STAND_INS: dict[str, Any] = {
     "grid": {"like": "grid.tif"},
     "sites": {"table": "sites.csv"},
     "covariates": [{"name": "covariate", "path": "covariate.tif"}],
+    "days": {"first": "2000-01-01", "last": "2000-01-01", "labels": {"table": "states.csv"}},
 }
 """What replaces a section that is missing or can't be mended; nothing inside it is checked then."""
 
@@ -111,11 +112,16 @@ def _without_doubles(values: dict[str, Any]) -> set[str]:
 def _without_slices(values: dict[str, Any]) -> set[str]:
     """The rules of time slices tie several sections together: all that depend on them are replaced."""
     values.pop("slices", None)
-    for name in ("covariates", "sites"):
+    replaced = ("covariates", "days" if "days" in values and "sites" not in values else "sites")
+    for name in replaced:
         values[name] = copy.deepcopy(STAND_INS[name])
+    if "sites" in replaced:
+        values.pop("days", None)
+    else:
+        values["days"]["learner"] = next((one.get("name") for one in values.get("learners", []) if "name" in one), "extra_trees")
     values.pop("map", None)
     values["study"] = {key: value for key, value in values["study"].items() if key != "truth"}
-    return {"covariates", "sites"}
+    return set(replaced)
 
 
 def _delete(values: Any, location: tuple[Any, ...], *, keep_parent: bool) -> bool:

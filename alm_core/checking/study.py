@@ -63,7 +63,8 @@ def check_study(path: str | Path) -> list[Fault]:
     faults += [fault for fault in check_choices(study) if fault.where.split(".")[0] not in lost]
     grid, found = _grid(salvaged)
     faults += found
-    sites = SiteCheck(None, None, []) if "sites" in lost else _sites(study, grid)
+    has_sites = study.options.sites is not None and "sites" not in lost
+    sites = _sites(study, grid) if has_sites else SiteCheck(None, None, [])
     faults += sites.faults
     places = _places(sites.parsed, grid)
     if places is not None and grid is not None:
@@ -75,6 +76,10 @@ def check_study(path: str | Path) -> list[Fault]:
         faults += _covariates(study, grid, places)
     if not lost & {"covariates", "sites"}:
         faults += check_slices(study, sites.parsed)
+    if study.options.days and "days" not in lost:
+        from alm_core.checking.days import check_days
+
+        faults += check_days(study, grid)
     return merged(faults)
 
 
@@ -88,10 +93,11 @@ def merged(faults: list[Fault]) -> list[Fault]:
 
 def _missing_files(salvaged: SalvagedStudy) -> list[Fault]:
     study = salvaged.study
-    sections = {"site table": "sites", "grid": "grid", "mask": "grid"}
+    sections = {"site table": "sites", "states": "days", "days": "days", "grid": "grid", "mask": "grid"}
     faults = []
     for role, file in study.input_files().items():
-        section = sections.get(role, "covariates" if role.startswith("covariate") else "study")
+        known = sections.get(role) or sections.get(role.split(" ")[0])
+        section = known or ("covariates" if role.startswith("covariate") else "study")
         if section not in salvaged.lost and not file.is_file():
             text = f"There is no file {file}. Paths start at the folder of study.toml."
             faults.append(Fault("file_missing", role, text))

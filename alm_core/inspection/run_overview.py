@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_core.errors import AlmError
+from alm_core.inspection.days_scores import day_scores
 from alm_core.workspace import Run, list_runs
 
 FUSED = "fused"
@@ -65,7 +66,9 @@ class RunOverview:
     level : float or None
         Nominal coverage of the intervals.
     sites : int or None
-        Sites that the scores rest on.
+        Sites, or cell-days of a run of days, that the scores rest on.
+    days : tuple of str
+        First and last day of a run that maps days; empty for others.
     thumbnail, card : Path or None
     changed : float
         When run.json was last written, seconds since 1970.
@@ -90,6 +93,7 @@ class RunOverview:
     scores: tuple[Score, ...] = ()
     level: float | None = None
     sites: int | None = None
+    days: tuple[str, ...] = ()
     thumbnail: Path | None = None
     card: Path | None = None
     changed: float = 0.0
@@ -122,16 +126,17 @@ def _overview(run: Run, id: str) -> RunOverview:
     done = [name for name in order if stages.get(name, {}).get("state") == "done"]
     waiting = [name for name in order if name not in done]
     scored = "validation" in done
-    scheme, scores, sites = _scores(run) if scored else ("", (), None)
+    days = options.get("days") or {}
+    scheme, scores, sites = (_day_scores if days else _scores)(run) if scored else ("", (), None)
     interval = options["uncertainty"]
-    regression = options["target"]["task"] == "regression"
+    regression = options["target"]["task"] == "regression" and not days
     return RunOverview(
         id=id,
         study=record["study"],
         title=record["title"] or record["study"],
         target=options["target"]["name"],
         unit=options["target"]["unit"],
-        task=options["target"]["task"],
+        task="regression" if regression else "classification",
         simulated=bool(record["simulated"]),
         finished=not waiting,
         stages_done=len(done),
@@ -141,6 +146,7 @@ def _overview(run: Run, id: str) -> RunOverview:
         scores=scores,
         level=interval["level"] if regression and interval["method"] != "none" else None,
         sites=sites,
+        days=(days["first"], days["last"]) if days else (),
         thumbnail=_existing(run.folder / THUMBNAIL),
         card=_existing(run.folder / CARD),
         changed=(run.folder / "run.json").stat().st_mtime,
@@ -164,6 +170,17 @@ def _scores(run: Run) -> tuple[str, tuple[Score, ...], int | None]:
         scores.append(Score(name, float(found[name]), low, high, metrics["unit"] if name == "rmse" else ""))
     count = found.get("count")
     return scheme, tuple(scores), None if count is None else int(count)
+
+
+def _day_scores(run: Run) -> tuple[str, tuple[Score, ...], int | None]:
+    found = day_scores(run)
+    own = found.scores(found.headline, found.mapped)
+    scores = []
+    for name in CLASS_SCORES:
+        if own.get(name) is not None:
+            low, high = (own.get("interval") or {}).get(name) or (None, None)
+            scores.append(Score(name, float(own[name]), low, high))
+    return found.headline, tuple(scores), own.get("count")
 
 
 def _existing(path: Path) -> Path | None:

@@ -116,8 +116,8 @@ def member_raster(run: Run, *, slice: str | None = None) -> Raster:
     return find_layer(run, first if slice is None else f"{first}{AT}{slice}").raster
 
 
-def member_codes(run: Run) -> MemberCodes:
-    """The codes of the member tiles of a run, one pair of ends for all members.
+def member_codes(run: Run, *, slice: str | None = None) -> MemberCodes:
+    """The codes of the member tiles of a run (of its main slice where no other is named), one pair of ends for all members.
 
     Up to twenty million cells a band, the ends are the smallest and the largest value of any cell; overviews are means of
     cells and lie between. In a larger raster the overview that is small enough stands for all cells, and its range is widened
@@ -128,7 +128,7 @@ def member_codes(run: Run) -> MemberCodes:
     LayerError
         As `member_tile`.
     """
-    return _member_codes(member_raster(run), len(learners(run)))
+    return _member_codes(member_raster(run, slice=slice), len(learners(run)))
 
 
 @lru_cache(maxsize=64)
@@ -149,15 +149,15 @@ def _member_codes(raster: Raster, count: int) -> MemberCodes:
     return MemberCodes(low - margin, high + margin)
 
 
-def packed_tile(run: Run, z: int, x: int, y: int) -> bytes | None:
+def packed_tile(run: Run, z: int, x: int, y: int, *, slice: str | None = None) -> bytes | None:
     """A member tile for the browser: gzip of uint16, little-endian, ``[learner, 256, 256]``; None for a tile without data."""
-    raster = member_raster(run)
+    raster = member_raster(run, slice=slice)
 
     def pack() -> bytes | None:
-        values = member_tile(run, z, x, y)
+        values = member_tile(run, z, x, y, slice=slice)
         if values is None:
             return None
-        return gzip.compress(member_codes(run).encode(values).tobytes(), 1, mtime=0)
+        return gzip.compress(member_codes(run, slice=slice).encode(values).tobytes(), 1, mtime=0)
 
     return PACKED.get((raster, z, x, y), pack)
 

@@ -4,9 +4,10 @@
 ``/alm/tiles/<study>/<run>/<layer>/{z}/{x}/{y}.png``                  ``<layer>`` or ``<layer>@<slice>``;
                                                                       query: palette, low, high, scenario, style, plane
 ``/alm/tiles/<study>/<run>/live/{z}/{x}/{y}.png``                     members fused by weights, preset, correction, lambda
-``/alm/members/<study>/<run>/{z}/{x}/{y}.bin``                        members for fusing in the browser
+``/alm/members/<study>/<run>/{z}/{x}/{y}.bin``                        members for fusing in the browser; ``slice``
 ``/alm/hillshade/<study>/<run>/{z}/{x}/{y}.png``, ``picture.png``     the ground
 ``/alm/run/<study>/<run>/thumbnail.png``, ``card.html``               what a run wrote for people
+``/alm/days/<study>/<run>/...``                                       maps of days (`alm_core.serving.day_routes`)
 ``/alm/download/<job>/<name>``                                        result files of jobs
 ``/alm/vendor``, ``/alm/vectors``, ``/alm/browser``                   static files
 ====================================================================  ====================================================
@@ -30,6 +31,7 @@ from starlette.routing import Mount, Route
 from alm_core.serving import checks
 from alm_core.serving.catalogue import Layer, find_layer
 from alm_core.serving.checks import RequestError
+from alm_core.serving.day_routes import PATHS as DAY_PATHS
 from alm_core.serving.downloads import job_file
 from alm_core.serving.fusing import FUSED_LAYERS, STUDY, live_fusion, named_fusion
 from alm_core.serving.hillshade import PICTURE_WIDTHS, elevation_raster, hillshade_picture, hillshade_tile
@@ -110,7 +112,7 @@ async def members_route(request: Request) -> Response:
 
 def _members_tile(request: Request) -> bytes | None:
     z, x, y = _address(request)
-    return packed_tile(_run(request), z, x, y)
+    return packed_tile(_run(request), z, x, y, slice=request.query_params.get("slice"))
 
 
 async def hillshade_route(request: Request) -> Response:
@@ -227,6 +229,7 @@ def _routes() -> list[Route | Mount]:
         "run/{study}/{run}/thumbnail.png": thumbnail_route,
         "run/{study}/{run}/card.html": card_route,
         "download/{job}/{name}": download_route,
+        **DAY_PATHS,
     }
     found: list[Route | Mount] = [Route(f"{ROOT}/{path}", guarded(handler)) for path, handler in pages.items()]
     found += [_static("vendor", vendor_folder()), _static("vectors", ASSETS / "vectors"), _static("browser", ASSETS / "browser")]

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from alm_core.palettes import PALETTES
 from alm_core.serving.catalogue import Layer, find_layer, learners
+from alm_core.serving.day_pictures import day_stamps
 from alm_core.serving.fusing import FUSED_LAYERS, STUDY
 from alm_core.serving.hillshade import elevation_raster
 from alm_core.serving.members import CODES, member_raster
@@ -90,9 +91,10 @@ def live_url(
     return f"{_run_root('tiles', run)}/live/{TILE}.png?{urlencode(query, safe=',')}"
 
 
-def members_url(run: Run) -> str:
-    """Address of the member tiles that the browser fuses."""
-    return f"{_run_root('members', run)}/{TILE}.bin?v={version(member_raster(run).stamp, CODES)}"
+def members_url(run: Run, *, slice: str | None = None) -> str:
+    """Address of the member tiles that the browser fuses, of the main slice where no other is named."""
+    query = {"v": version(member_raster(run, slice=slice).stamp, CODES)} | ({} if slice is None else {"slice": slice})
+    return f"{_run_root('members', run)}/{TILE}.bin?{urlencode(query)}"
 
 
 def hillshade_url(run: Run, *, plane: str | None = None) -> str:
@@ -114,6 +116,23 @@ def thumbnail_url(run: Run) -> str:
 def card_url(run: Run) -> str:
     """Address of the model card."""
     return f"{_run_root('run', run)}/card.html?v={_file_version(run.folder / 'card.html')}"
+
+
+def days_urls(run: Run) -> dict[str, str]:
+    """Addresses of the maps of days: ``places``, ``year`` (``{year}/{part}`` to fill in) and ``number`` (``{name}``)."""
+    changed = version(*day_stamps(run))
+    parts = {"places": "places", "year": "year/{year}/{part}", "number": "number/{name}"}
+    return {name: f"{_run_root('days', run)}/{path}.bin?v={changed}" for name, path in parts.items()}
+
+
+def day_file_url(run: Run, name: str) -> str:
+    """Address of a NetCDF file of a year."""
+    return f"{_run_root('days', run)}/file/{quote(name, safe='')}"
+
+
+def day_tiff_url(run: Run, day: str) -> str:
+    """Address of one day, such as ``2015-02-03``, as GeoTIFF."""
+    return f"{_run_root('days', run)}/day/{quote(day, safe='')}.tif"
 
 
 def download_url(job: Any, name: str) -> str:

@@ -20,5 +20,6 @@ def _demo(module: str) -> Callable[..., Path]:
 DEMOS: dict[str, Callable[..., Path]] = {
     "active_layer_moisture": _demo("active_layer_moisture"),
     "circumpolar_permafrost": _demo("circumpolar_permafrost"),
+    "surface_freeze_thaw": _demo("surface_freeze_thaw"),
 }
 """Name of a study: the function that writes its demo, called as ``write_demo(folder, size=..., seed=..., progress=...)``."""

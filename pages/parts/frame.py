@@ -24,9 +24,12 @@ PAGES = {
     "validation": ("pages/3_Cross_validation.py", ":material/fact_check:"),
     "fusion": ("pages/4_Fusion_and_bias.py", ":material/tune:"),
     "map": ("pages/5_Map.py", ":material/map:"),
+    "days": ("pages/8_Days.py", ":material/calendar_month:"),
     "report": ("pages/6_Report.py", ":material/description:"),
     "tour": ("pages/7_Tour.py", ":material/route:"),
 }
+SITES, DAYS, ANY = "sites", "days", "any"
+"""What a page shows: runs that learn from sites, runs that map days, or both."""
 
 
 def workspace() -> Path:
@@ -78,6 +81,11 @@ class Page:
         """False for a classification."""
         return self.options is None or self.options.target.task == "regression"
 
+    @property
+    def of_days(self) -> bool:
+        """True for a run that maps a state of every day."""
+        return self.options is not None and self.options.days is not None
+
     def metrics(self) -> dict[str, Any]:
         """metrics.json of the run."""
         return self.run.metrics()
@@ -94,7 +102,7 @@ def run_key(run: Run | None) -> str | None:
     return None if run is None else f"{run.folder.parent.name}/{run.id}"
 
 
-def open_page(name: str, *, needs_run: bool = True, needs: tuple[str, ...] = ()) -> Page:
+def open_page(name: str, *, needs_run: bool = True, needs: tuple[str, ...] = (), kind: str = SITES) -> Page:
     """Open a page: the first call of its script.
 
     Parameters
@@ -105,6 +113,8 @@ def open_page(name: str, *, needs_run: bool = True, needs: tuple[str, ...] = ())
         Stop with an explanation where there is no run.
     needs : tuple of str
         Files of the run without which the page can say nothing, such as ``metrics.json``.
+    kind : str
+        Which runs it can show; for others it says so, and links to the page that can.
     """
     language = chosen_language()
     words = Words(language, name)
@@ -117,7 +127,7 @@ def open_page(name: str, *, needs_run: bool = True, needs: tuple[str, ...] = ())
     st.title(words("title"), anchor=False)
     st.caption(words("lead"))
     if needs_run:
-        check_run(page, needs)
+        check_run(page, needs, kind)
     return page
 
 
@@ -196,11 +206,15 @@ def read_options(run: Run | None) -> StudyOptions | None:
     return None if run is None else StudyOptions.model_validate(run.record["options"])
 
 
-def check_run(page: Page, needs: tuple[str, ...]) -> None:
-    """Stop the script where there is no run, or one that has not come so far."""
+def check_run(page: Page, needs: tuple[str, ...], kind: str = SITES) -> None:
+    """Stop the script where there is no run, one of another kind, or one that has not come so far."""
     if page.run is None:
         st.info(page.c("empty.no_run"), icon=":material/info:")
         page.link("start", label=page.c("empty.go_to_start"))
+        st.stop()
+    if kind != ANY and page.of_days != (kind == DAYS):
+        st.info(page.c("empty.of_days" if page.of_days else "empty.of_sites"), icon=":material/info:")
+        page.link("days" if page.of_days else "map")
         st.stop()
     missing = [name for name in needs if not (page.run.folder / name).exists()]
     if missing:

@@ -13,7 +13,7 @@ from alm_core.errors import StudyError
 from alm_core.scenarios.scenario import CORRECTIONS, DEFAULT, Scenario, default_scenario
 from alm_core.scenarios.studio import PRESETS, studio_data
 from alm_core.serving import urls
-from alm_core.serving.catalogue import find_layer
+from alm_core.serving.catalogue import AT, find_layer
 from alm_core.serving.members import member_codes
 from alm_core.serving.vectors import vector_names
 from alm_core.serving.view_bounds import data_bounds
@@ -43,7 +43,16 @@ _component = st.components.v2.component(
 )
 
 
-def fusion_map(page: Page, run: Run, *, scheme: str, scenario: Scenario, revision: int, on_change: Callable[[str], None]) -> None:
+def fusion_map(
+    page: Page,
+    run: Run,
+    *,
+    scheme: str,
+    scenario: Scenario,
+    revision: int,
+    on_change: Callable[[str], None],
+    slice: str | None = None,
+) -> None:
     """Show a scenario and let it be changed.
 
     Parameters
@@ -58,10 +67,12 @@ def fusion_map(page: Page, run: Run, *, scheme: str, scenario: Scenario, revisio
         Another number makes the controls take `scenario` again; until then the browser keeps its own state.
     on_change : callable
         Called with the key of the component after a control was let go; `read_choice` reads what was chosen.
+    slice : str, optional
+        The slice of time that the map shows; default: the main one.
     """
-    key = f"fusion:{run_key(run)}:{page.lang}"
+    key = f"fusion:{run_key(run)}:{page.lang}:{slice or ''}"
     studio = studio_data(run, scheme)
-    data = map_data(str(run.folder), run.file("map/members.tif").stat().st_mtime_ns) | {
+    data = map_data(str(run.folder), run.file("map/members.tif").stat().st_mtime_ns, slice) | {
         "studio": studio,
         "choice": to_choice(scenario, page.learners),
         "revision": revision,
@@ -74,24 +85,24 @@ def fusion_map(page: Page, run: Run, *, scheme: str, scenario: Scenario, revisio
 
 
 @st.cache_resource(max_entries=16)
-def map_data(folder: str, _changed: int) -> dict[str, Any]:
-    """Addresses, codes, colours and bounds of a run: what its map is made of."""
+def map_data(folder: str, _changed: int, slice: str | None) -> dict[str, Any]:
+    """Addresses, codes, colours and bounds of a run, or of one of its slices: what its map is made of."""
     run = Run.open(folder)
     west, south, east, north = view = data_bounds(run)
     waters = vector_names(view)
-    layer = find_layer(run, "fused")
+    layer = find_layer(run, "fused" if slice is None else f"fused{AT}{slice}")
     files = {"fusion": "fusion.js", "charts": "fusion_charts.js"}
     return {
         "urls": {
             **{name: urls.browser_url(file) for name, file in files.items()},
             "leaflet": urls.vendor_url("leaflet.js"),
             "leaflet_style": urls.vendor_url("leaflet.css"),
-            "members": urls.members_url(run),
+            "members": urls.members_url(run, slice=slice),
             "hillshade": urls.hillshade_url(run),
             **{name: urls.vector_url(name) if name in waters else None for name in ("lakes", "rivers")},
         },
         "bounds": [[south, west], [north, east]],
-        "codes": member_codes(run).to_dict() | {"zoom": NATIVE_ZOOM},
+        "codes": member_codes(run, slice=slice).to_dict() | {"zoom": NATIVE_ZOOM},
         "display": {"low": layer.low, "high": layer.high, "colours": palettes.colours(layer.palette).tolist()},
     }
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import streamlit as st
 
 from alm_core.errors import AlmError
+from alm_core.inspection.days import is_of_days
 from alm_core.jobs import Job, JobState, find_job
 from alm_core.jobs.kinds import RESUMABLE
 from alm_core.serving.urls import download_url
+from alm_core.workspace import Run
 from pages.parts.durations import duration
 from pages.parts.frame import PAGES, Page, workspace
 from pages.parts.plain_text import plain_text, shown_title
@@ -19,6 +21,7 @@ LOOK_SECONDS = 1.0
 MEGABYTE = 2**20
 HEAD = {"horizontal": True, "vertical_alignment": "center", "horizontal_alignment": "distribute"}
 RESULT_PAGES = ("map", "validation", "fusion", "sites", "report")
+DAY_PAGES = ("days", "report")
 
 
 def job_panel(page: Page, job_id: str, *, on_done: Callable[[JobState], None] | None = None) -> None:
@@ -143,7 +146,8 @@ def _done(page: Page, words: Words, job: Job, state: JobState, on_done: Callable
         on_done(state)
         return
     if "run" in state.result and job.kind in RESUMABLE:
-        run_links(page, str(state.result["run"]))
+        run = str(state.result["run"])
+        run_links(page, run, of_days=is_of_days(Run(workspace() / run)))
         return
     with st.container(horizontal=True):
         for name in job.files():
@@ -151,9 +155,9 @@ def _done(page: Page, words: Words, job: Job, state: JobState, on_done: Callable
             st.link_button(f"{name} · {size:.1f} MB", download_url(job, name), icon=":material/download:")
 
 
-def run_links(page: Page, run: str) -> None:
-    """Links to the pages of a run."""
+def run_links(page: Page, run: str, *, of_days: bool = False) -> None:
+    """Links to the pages of a run; a run of days has its own."""
     with st.container(horizontal=True, gap="small"):
-        for name in RESULT_PAGES:
+        for name in DAY_PAGES if of_days else RESULT_PAGES:
             path, icon = PAGES[name]
             st.page_link(path, label=page.c(f"nav.{name}"), icon=icon, query_params={"run": run, "lang": page.lang})

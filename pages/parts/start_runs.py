@@ -63,12 +63,21 @@ def _finished(page: Page, found: RunOverview) -> None:
         _thumbnail(page, found)
     with right:
         _head(page, found)
-        st.caption(page.t("runs.scored", scheme=scheme_label(page, found.scheme), sites=found.sites or 0))
+        st.caption(scored_text(page, found))
         st.html(scores_html(page, found))
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        run_links(page, found.id)
+        run_links(page, found.id, of_days=bool(found.days))
         if found.card is not None:
             st.link_button(page.t("runs.card"), card_url(Run(found.card.parent)), icon=":material/description:", type="tertiary")
+
+
+def scored_text(page: Page, found: RunOverview) -> str:
+    """What the scores rest on."""
+    if not found.days:
+        return page.t("runs.scored", scheme=scheme_label(page, found.scheme), sites=found.sites or 0)
+    scheme = Words(page.lang, "days").get(f"scheme.{found.scheme}") or scheme_label(page, found.scheme)
+    first, last = found.days
+    return page.t("runs.scored_days", first=first, last=last, scheme=scheme, count=f"{found.sites or 0:,}")
 
 
 def _thumbnail(page: Page, found: RunOverview) -> None:

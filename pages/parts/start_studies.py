@@ -84,7 +84,9 @@ def study_row(page: Page, study: KnownStudy, working: bool) -> None:
     with left:
         st.markdown(f"**{plain_text(shown_title(study.title or study.name))}**")
         if not study.fault:
-            st.caption(page.t("studies.about", name=study.name, layers=study.covariates, runs=len(study.runs)))
+            about = "studies.about_days" if study.variables else "studies.about"
+            facts = {"name": study.name, "layers": study.covariates, "variables": study.variables, "runs": len(study.runs)}
+            st.caption(page.t(about, **facts))
     with right:
         label = page.t("studies.running") if working else page.t("studies.again") if study.runs else page.t("studies.run")
         pressed = st.button(

@@ -17,12 +17,14 @@ from alm_core.workspace import Run, write_json
 from pages.parts import map_layers, map_series
 from pages.parts.frame import Page, read_options
 from pages.parts.numbers import percent, with_unit
+from pages.parts.fusion_component import map_data
 from pages.parts.words import Words
 from tests.pages.support import check_clean, open_app, texts
 from tests.pages.test_map import mapped_place
 from tests.sliced_run import NAMES, with_slices
 
-MAP, VALIDATION, REPORT = "pages/5_Map.py", "pages/3_Cross_validation.py", "pages/6_Report.py"
+FUSION, MAP = "pages/4_Fusion_and_bias.py", "pages/5_Map.py"
+VALIDATION, REPORT = "pages/3_Cross_validation.py", "pages/6_Report.py"
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,19 @@ def test_a_link_opens_the_slice_and_the_layer(sliced_run: Run, monkeypatch: pyte
     assert app.selectbox(key="map-layer-left").value == "change"
     assert app.radio(key="map-mark").value == INSIGNIFICANT
     assert open_app(MAP, sliced_run, monkeypatch, slice="1900-1904").select_slider(key="slice").value == NAMES[-1]
+
+
+def test_weights_are_tried_on_any_slice(sliced_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fusion page shows the members of the slice that was chosen, in the colours of all slices."""
+    app = open_app(FUSION, sliced_run, monkeypatch)
+    check_clean(app)
+    assert app.select_slider(key="fusion_slice").value == NAMES[-1]
+    app.select_slider(key="fusion_slice").set_value(NAMES[0]).run()
+    check_clean(app)
+    main, early = (map_data(str(sliced_run.folder), 0, slice) for slice in (None, NAMES[0]))
+    assert main["display"] == early["display"]
+    assert f"slice={NAMES[0]}" in early["urls"]["members"]
+    assert "slice=" not in main["urls"]["members"]
 
 
 def test_a_run_without_slices_has_no_slider(dashboard_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ from alm_core.grid import Grid
 from alm_core.serving.catalogue import find_layer, layers
 from alm_core.serving.change_layers import INSIGNIFICANT, MARKS, WITHIN
 from alm_core.serving.checks import LayerError
+from alm_core.serving.members import member_codes, member_tile, unpack
 from alm_core.serving.mercator import tile_pixels
 from alm_core.serving.plane import HALF_METRES, PLANES, plane_pixels
 from alm_core.serving.rasters import Raster, longitude_latitude_bounds, read_pixels
 from alm_core.serving.tiles import layer_values, marked_cells
-from alm_core.serving.urls import ASSETS, tile_url
+from alm_core.serving.urls import ASSETS, members_url, tile_url
 from alm_core.serving.view_bounds import data_bounds, longitude_range, reaches_beyond
 from alm_core.workspace import Run
 from tests.rasters import write_raster
@@ -63,6 +65,21 @@ def test_a_tile_of_a_slice_differs_from_that_of_the_main_one(sliced_run: Run, mo
         assert answer.status_code == 200
         found.append(answer.content)
     assert found[0] != found[1]
+
+
+def test_members_of_a_slice_are_packed_for_the_browser(sliced_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slice has its own codes and its own values; a slice that is not there is refused."""
+    client, place = client_of(sliced_run, monkeypatch), dict(zip("zxy", MIDDLE, strict=True))
+    shown = {}
+    for slice in (None, NAMES[0]):
+        answer = client.get(members_url(sliced_run, slice=slice).format(**place))
+        assert answer.status_code == 200
+        codes = member_codes(sliced_run, slice=slice)
+        shown[slice] = unpack(gzip.compress(answer.content))
+        np.testing.assert_array_equal(shown[slice], codes.encode(member_tile(sliced_run, *MIDDLE, slice=slice)))
+    assert (shown[None] != shown[NAMES[0]]).any()
+    strange = members_url(sliced_run).format(**place) + "&slice=1900-1904"
+    assert client.get(strange).status_code == 404
 
 
 def test_marks_lie_where_a_change_is_not_significant(sliced_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,103 @@
+"""The known truth of the demo, kept aside: states of every day, and the days on which freezing and thaw began.
+
+No study names a file of it and the pipeline never reads it; benchmarks do. Written without a look at what finds onsets in maps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alm_core.cubes.states import FROZEN, THAWED, UNKNOWN
+from alm_core.grid import Grid
+from alm_core.studies.surface_freeze_thaw.files import DAYS_1970, Packing, write_days
+
+FIRST_MONTH, RUN_DAYS = 7, 5
+NO_DAY, OUTSIDE = -1, -2
+
+
+@dataclass(frozen=True)
+class Onsets:
+    """Of one freezing year, 1 July to 30 June: day 0 is 1 July, NO_DAY where it never happened.
+
+    Attributes
+    ----------
+    freeze : ndarray
+        int16 ``[cell]``: first day of the first five frozen days in a row after the cell was thawed for five.
+    thaw : ndarray
+        int16 ``[cell]``: first day of the first five thawed days in a row after the last five frozen days in a row.
+    """
+
+    freeze: np.ndarray
+    thaw: np.ndarray
+
+
+def onsets(frozen: np.ndarray) -> Onsets:
+    """Days on which freezing and thaw began.
+
+    Parameters
+    ----------
+    frozen : ndarray
+        bool ``[day, cell]`` of one freezing year.
+
+    Examples
+    --------
+    >>> year = np.zeros((365, 1), bool)
+    >>> year[120:280] = True
+    >>> year[290:293] = True  # too short to count
+    >>> found = onsets(year)
+    >>> int(found.freeze[0]), int(found.thaw[0])
+    (120, 280)
+    """
+    cold, warm = _runs(frozen), _runs(~frozen)
+    begun = cold & np.logical_or.accumulate(warm, axis=0)
+    first = np.where(begun.any(axis=0), begun.argmax(axis=0), NO_DAY)
+    last = len(cold) - 1 - cold[::-1].argmax(axis=0)
+    after = warm & (np.arange(len(warm))[:, None] > last)
+    thaw = np.where(cold.any(axis=0) & after.any(axis=0), after.argmax(axis=0), NO_DAY)
+    return Onsets(first.astype(np.int16), thaw.astype(np.int16))
+
+
+def _runs(days: np.ndarray) -> np.ndarray:
+    """True on days that begin RUN_DAYS days in a row."""
+    return np.lib.stride_tricks.sliding_window_view(days, RUN_DAYS, axis=0).all(axis=-1)
+
+
+def freezing_year(dates: np.ndarray, year: int) -> np.ndarray:
+    """Which days belong to the freezing year that begins in a July, bool ``[day]``."""
+    return (dates >= np.datetime64(f"{year}-{FIRST_MONTH:02d}-01")) & (dates < np.datetime64(f"{year + 1}-{FIRST_MONTH:02d}-01"))
+
+
+def write_truth(folder: Path, frozen: np.ndarray, dates: np.ndarray, grid: Grid, mapped: np.ndarray) -> None:
+    """Write ``truth_YYYY.nc`` for every year and ``onsets.nc`` for every whole freezing year.
+
+    Parameters
+    ----------
+    folder : Path
+    frozen : ndarray
+        bool ``[day, cell]`` of every cell of the grid.
+    dates : ndarray
+        datetime64[D] ``[day]``, whole calendar years.
+    grid : Grid
+    mapped : ndarray
+        bool ``[cell]``.
+    """
+    states = np.where(mapped, np.where(frozen, np.uint8(FROZEN), np.uint8(THAWED)), np.uint8(UNKNOWN))
+    flags = {"flag_values": np.array([THAWED, FROZEN], np.uint8), "flag_meanings": "thawed frozen"}
+    packing = Packing("state", "true state of the top 5 cm", "1", dtype="uint8", fill=UNKNOWN, attributes=flags)
+    years = dates.astype("datetime64[Y]").astype(int) + 1970
+    for year in np.unique(years):
+        rows = years == year
+        cube = states[rows].reshape(-1, *grid.shape)
+        write_days(folder / f"truth_{year}.nc", cube, dates[rows], grid, packing, title="true state of the ground")
+    whole = [year for year in np.unique(years)[:-1] if freezing_year(dates, year).sum() >= 365]
+    found = [onsets(frozen[freezing_year(dates, year)]) for year in whole]
+    begins = np.array([f"{year}-{FIRST_MONTH:02d}-01" for year in whole], "datetime64[D]")
+    for name in ("freeze", "thaw"):
+        values = np.stack([np.where(mapped, getattr(one, name), np.int16(OUTSIDE)) for one in found])
+        text = f"day on which {'freezing' if name == 'freeze' else 'thaw'} began, 0 is 1 July, {NO_DAY}: never"
+        onset = Packing(f"{name}_onset", text, "days", fill=OUTSIDE)
+        cube = values.astype(np.int16).reshape(-1, *grid.shape)
+        write_days(folder / f"{name}_onset.nc", cube, begins, grid, onset, title=text, time=DAYS_1970)
