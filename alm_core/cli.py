@@ -149,7 +149,7 @@ def export(
     ] = None,
     year: Annotated[int | None, typer.Option(help="Of --layer freeze_onset and its like: the year in which it begins.")] = None,
 ) -> None:
-    """Write a layer of a run as GeoTIFF, whole or cut to an area: fused as computed, by a scenario or with own weights; or a day."""
+    """Write a layer or a day of a run as GeoTIFF, whole or cut to an area: fused as computed, by a scenario or own weights."""
     from alm_core.publishing.day_export import maps_days
     from alm_core.publishing.export import export_layer
     from alm_core.workspace import Run

@@ -196,11 +196,11 @@ class Scorer:
             ``interval`` over draws of whole places (where there are draws).
         """
         tested = frame[frame["part"] == "test"]
-        first, second = (tested[tested["learner"] == name].set_index("sample") for name in (learner, baseline))
-        both = first.join(second, rsuffix="_baseline", how="inner").dropna(subset=["probability", "probability_baseline"])
+        first, second = (tested[tested["learner"] == name] for name in (learner, baseline))
+        both = first.merge(second, on="sample", suffixes=("", "_baseline")).dropna(subset=["probability", "probability_baseline"])
         right = both["predicted"].eq(both["observed"]).to_numpy(float)
         other = both["predicted_baseline"].eq(both["observed"]).to_numpy(float)
-        sample = both.index.to_numpy()
+        sample = both["sample"].to_numpy()
         months = np.asarray(self.groups["transition"])[sample] if "transition" in self.groups else np.full(len(sample), "")
         parts = {"all": np.ones(len(sample), bool)} | {name: months == name for name in sorted(set(months.tolist()) - {""})}
         return {name: self._ahead(sample[rows], right[rows], other[rows]) for name, rows in parts.items() if rows.any()}
