@@ -28,7 +28,7 @@ class DayVariable(Section):
 
     name: str
     path: str = Field(description="a file, or a pattern such as tb/*_18H_*.nc whose files together hold the days")
-    variable: str = Field("", description="its name in the files (GRIB: short name); empty where a file holds only one")
+    variable: str = Field("", description="its name in the files, with groups (GRIB: element); empty where a file holds only one")
     level: int | None = Field(None, ge=1, description="of several layers: 1 is the shallowest, whatever their order in the file")
     quantity: Literal["brightness_temperature", "temperature", "moisture", "state", "other"] = "other"
     unit: str = Field("", description="the unit it is kept in; default: that of the quantity")
@@ -36,7 +36,7 @@ class DayVariable(Section):
     polarisation: Literal["", "V", "H"] = ""
     orbit: Literal["", "ascending", "descending"] = ""
     regrid: Literal["nearest", "bilinear", "average", "mode"] | None = Field(
-        None, description="default: nearest for states, average from finer cells, bilinear otherwise"
+        None, description="default: bilinear, of states nearest; from cells finer by half or more average, of states mode"
     )
     crs: str | None = Field(None, description="stands in where the files declare none")
     missing_value: float | None = Field(None, description="stands in where the files declare none")

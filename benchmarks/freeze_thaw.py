@@ -24,11 +24,12 @@ from alm_core import Run, run
 from alm_core.cubes.states import UNKNOWN
 from alm_core.studies import DEMOS
 from alm_core.studies.surface_freeze_thaw.products import LABEL_MIXED
-from alm_core.studies.surface_freeze_thaw.truth import NO_DAY, OUTSIDE
+from alm_core.studies.surface_freeze_thaw.truth import NO_DAY, OUTSIDE, freezing_year, onsets
 from alm_core.study import Study
 from benchmarks.common import own_peak_memory_gb, save
 
 BARS = {"accuracy_against_labels": 0.86, "map_seconds": 180.0, "onset_median_days": 4.0}
+HALF_PERCENT = 50
 MEASURES = ("overall_accuracy", "kappa", "mcc", "f1_macro", "balanced_accuracy", "brier")
 
 
@@ -125,27 +126,49 @@ def ratio(pair: np.ndarray) -> float:
 
 
 def onset_errors(demo: Path, finished: Run) -> dict[str, Any]:
-    """Errors in days of the onsets of freezing and thaw that the run mapped, against the days that are kept with the truth."""
+    """Errors in days of the onsets of freezing and thaw that the run mapped, against the days that are kept with the truth.
+
+    Beside them, under ``half_ice``, errors against the days on which half of the freezing water had become ice, or water: the middle
+    of the zero curtain, through all of which the soil is at 0 degrees and counts as frozen.
+    """
     found: dict[str, Any] = {}
-    for name in ("freeze_onset", "thaw_onset"):
+    half = half_ice_onsets(demo)
+    for name, other in half.items():
         truth = read_cube(demo / "truth" / f"{name}.nc", name).astype(float)
         with rasterio.open(finished.file(f"map/phenology/{name}.tif"), driver="GTiff") as dataset:
             values, bands = dataset.read(masked=True).astype(float).filled(np.nan), list(dataset.descriptions)
         if values.shape != truth.shape:
             raise SystemExit(f"{name} has the bands {bands}, the truth {len(truth)} freezing years")
-        mapped, there = truth > OUTSIDE, np.isfinite(values) & (truth > NO_DAY)
-        error = (values - truth)[there]
-        found[name] = {
-            "freezing_years": bands,
-            "cell_years": int(mapped.sum()),
-            "both_have_one": float(there.sum() / mapped.sum()),
-            "only_one_has": float(((np.isfinite(values) ^ (truth > NO_DAY)) & mapped).sum() / mapped.sum()),
-            "median_error_days": float(np.median(np.abs(error))),
-            "bias_days": float(np.median(error)),
-            "rmse_days": float(np.sqrt(np.mean(error**2))),
-            "within_7_days": float(np.mean(np.abs(error) <= 7)),
-        }
+        inside = truth > OUTSIDE
+        found[name] = {"freezing_years": bands} | day_errors(values[inside], truth[inside])
+        found[name]["half_ice"] = day_errors(values[inside], other.reshape(truth.shape)[inside])
     return found
+
+
+def half_ice_onsets(demo: Path) -> dict[str, np.ndarray]:
+    """Days of the first five in a row with more ice than water, and with less, of whole freezing years, ``[year, cell]``."""
+    files = sorted((demo / "truth").glob("ice_*.nc"))
+    cube = np.concatenate([read_cube(path, "ice_share") for path in files])
+    years = range(int(files[0].stem[-4:]), int(files[-1].stem[-4:]) + 1)
+    dates = np.arange(f"{years[0]}-01-01", f"{years[-1] + 1}-01-01", dtype="datetime64[D]")
+    flat = cube.reshape(len(cube), -1) >= HALF_PERCENT
+    found = [onsets(flat[freezing_year(dates, year)]) for year in years[:-1]]
+    return {f"{name}_onset": np.stack([getattr(one, name) for one in found]).astype(float) for name in ("freeze", "thaw")}
+
+
+def day_errors(values: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Of days, flat; NaN or NO_DAY where there is none."""
+    there = np.isfinite(values) & (truth > NO_DAY)
+    error = (values - truth)[there]
+    return {
+        "cell_years": int(truth.size),
+        "both_have_one": float(there.mean()),
+        "only_one_has": float((np.isfinite(values) ^ (truth > NO_DAY)).mean()),
+        "median_error_days": float(np.median(np.abs(error))),
+        "bias_days": float(np.median(error)),
+        "rmse_days": float(np.sqrt(np.mean(error**2))),
+        "within_7_days": float(np.mean(np.abs(error) <= 7)),
+    }
 
 
 def judged(found: dict[str, Any], learner: str) -> dict[str, bool]:

@@ -7,6 +7,7 @@ from datetime import date
 import streamlit as st
 
 from alm_core.errors import AlmError
+from pages.parts.columns import narrow_columns
 from pages.parts.days_data import REVISION, chosen, place_of, take_choice
 from pages.parts.days_files import day_button, files_view
 from pages.parts.days_map import days_map
@@ -24,8 +25,7 @@ VIEWS = ("map", "scores", "files")
 def map_view(page: Page) -> None:
     """Map, place and series: a fragment, so that the rest of the page stays as it is."""
     choice = chosen(page)
-    with st.container(key="days-row"):
-        left, right = st.columns([5, 3], gap="medium")
+    left, right = narrow_columns("days-row").columns([3, 2], gap="medium")
     with left:
         days_map(page, start=choice, revision=st.session_state.get(REVISION, 0), on_change=lambda key: take_choice(page, key))
     day = date.fromisoformat(choice["day"])

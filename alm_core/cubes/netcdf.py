@@ -10,6 +10,7 @@ import numpy as np
 from pyproj import CRS
 
 from alm_core.cubes.axes import FieldGrid
+from alm_core.cubes.cell_places import axes_of_cells
 from alm_core.cubes.fields import FieldHead, as_stored, channel_of, check_declared, chosen, chosen_layer, times_of_name
 from alm_core.cubes.orbits import orbit_of
 from alm_core.cubes.times import cf_times
@@ -110,20 +111,34 @@ class NetcdfField:
         self._packing = _packing(self._variable, attributes)
 
     def _grid(self, axes: dict[str, Any], crs: str | None) -> FieldGrid:
-        lacking = [role for role in ("x", "y") if role not in self._roles]
-        if lacking:
-            raise GridError(
-                f"{self.path.name}: no axis {' and '.join(lacking)} is found for dimensions {', '.join(axes)}. Vectors of cell "
-                "centres are expected, named or marked as x and y or longitude and latitude. Swaths and two-dimensional "
-                "coordinates must be gridded first."
-            )
-        x, y = (axes[self._roles[role]] for role in ("x", "y"))
+        lacking = [role for role in ("x", "y") if axes.get(self._roles.get(role, "")) is None]
         try:
+            if lacking:
+                return FieldGrid.make(*self._cell_places(lacking, crs), crs or "EPSG:4326")
+            x, y = (axes[self._roles[role]] for role in ("x", "y"))
             declared = _declared_crs(self._variable, x)
             check_declared(declared, crs)
             return FieldGrid.make(_values(x), _values(y), declared or crs)
         except (GridError, CrsError) as fault:
             raise type(fault)(f"{self.path.name}: {fault}") from fault
+
+    def _cell_places(self, lacking: list[str], crs: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """Axes by the longitude and latitude of every cell, beside the field or around its group."""
+        names = self._variable.dimensions
+        shape = self._variable.shape[-2:]
+        found: dict[str, np.ndarray] = {}
+        for group in _upwards(self._variable):
+            for name, one in group.variables.items():
+                role = _role(name.removeprefix("cell_"), one)
+                if role in ("x", "y") and one.ndim >= 2 and one.shape[-2:] == shape:
+                    found.setdefault(role, np.ma.filled(_values(one).astype(float), np.nan).reshape(-1, *shape)[0])
+        if set(found) != {"x", "y"}:
+            raise GridError(
+                f"no axis {' and '.join(lacking)} is found for dimensions {', '.join(names)}. Vectors of cell centres are "
+                "expected, named or marked as x and y or longitude and latitude, or longitude and latitude of every cell."
+            )
+        self._roles |= {"y": names[-2], "x": names[-1]}
+        return axes_of_cells(found["x"], found["y"], crs or "EPSG:4326")
 
     def _times(self, axes: dict[str, Any]) -> tuple[np.ndarray, str]:
         axis = axes.get(self._roles.get("time", ""))

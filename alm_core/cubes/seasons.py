@@ -13,6 +13,8 @@ MONTH_OF_YEAR, MONTH_OF_HALF_YEAR = float(np.sinc(1.0 / 12.0)), float(np.sinc(1.
 """A monthly mean about the peak of a wave of a year, and of half a year, as part of its amplitude."""
 SEASONAL_RANGE = 10.0
 """K between January and July above which no climate has its annual mean outside the two."""
+LEAST_MONTHS = 10
+"""Calendar months that a record must have before its yearly wave is believed."""
 
 
 def day_of_year_angle(dates: np.ndarray) -> np.ndarray:
@@ -97,3 +99,36 @@ def seasonal_temperature(
     amplitude = (july - january) / 2.0 / MONTH_OF_YEAR
     second = ((july + january) / 2.0 - annual) / MONTH_OF_HALF_YEAR
     return (annual - amplitude * year + second * half_year).astype(np.float32)
+
+
+def warmest_day(dates: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Day of the year at the crest of the yearly wave that fits a record best (least squares), and the amplitude of the wave.
+
+    Parameters
+    ----------
+    dates : ndarray of datetime64 ``[day]``
+        In any order, with gaps.
+    values : ndarray ``[day]``
+        Without NaN.
+
+    Returns
+    -------
+    tuple of float
+        1 to 366, and the unit of the values; NaN and NaN where fewer than `LEAST_MONTHS` calendar months are there, since half a
+        wave tells nothing of its crest.
+
+    Examples
+    --------
+    >>> days = np.arange("2013-01-01", "2014-01-01", dtype="datetime64[D]")
+    >>> crest, amplitude = warmest_day(days, 3 + 8 * np.cos(day_of_year_angle(days) - 2 * np.pi * 199.5 / 365))
+    >>> round(crest), round(amplitude, 6)
+    (200, 8.0)
+    """
+    months = np.asarray(dates, "datetime64[M]").astype(int) % 12
+    if len(np.unique(months)) < LEAST_MONTHS:
+        return float("nan"), float("nan")
+    angle = day_of_year_angle(dates)
+    waves = np.column_stack([np.ones(angle.size), np.cos(angle), np.sin(angle)])
+    _, cosine, sine = np.linalg.lstsq(waves, np.asarray(values, np.float64), rcond=None)[0]
+    crest = np.arctan2(sine, cosine) % (2.0 * np.pi)
+    return float(crest / (2.0 * np.pi) * 365.25 + 0.5), float(np.hypot(cosine, sine))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alm_core.cubes.seasons import warmest_day
 from alm_core.cubes.states import FROZEN, THAWED
 from alm_core.errors import DomainError, SitesError, TableError
 from alm_core.grid import Grid
@@ -27,6 +28,10 @@ COLDEST, HOTTEST = -95.0, 85.0
 KELVIN = (170.0, 360.0)
 DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%d.%m.%Y")
 SAME_PLACE_DEGREES = 1e-6
+WARMEST_NORTH, HALF_YEAR = 201.0, 182.625
+"""Near-surface ground of the north is warmest about 20 July, that of the south half a year later."""
+MOST_LATE_DAYS, LEAST_AMPLITUDE, TROPIC = 90.0, 1.0, 23.5
+"""Further from it than these days a record is doubted, where its yearly wave (K) and its latitude (degrees) let it be told."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +49,25 @@ class SiteStates:
         ``outside_grid``, ``outside_mask``, ``outside_days``; then ``kept``, and ``sites`` and ``frozen`` of the kept ones.
     outside : tuple of str
         Sites outside the grid or its mask.
+    out_of_season : tuple of str
+        Sites that are warmest more than three months from midsummer: wrong dates, another depth, a broken sensor. They are kept:
+        look at them.
+    notes : tuple of str
+        What was found while reading, and why sites are out of season.
     """
 
     frame: pd.DataFrame
     counts: dict[str, int]
     outside: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    out_of_season: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Counts, the sites left out, and days and frozen days by site, for JSON."""
         by_site = self.frame.groupby("site", sort=True)["label"].agg(["size", "sum"])
         sites = {str(site): {"days": int(row["size"]), "frozen": int(row["sum"])} for site, row in by_site.iterrows()}
-        return {"counts": dict(self.counts), "outside": list(self.outside), "sites": sites, "notes": list(self.notes)}
+        listed = {"outside": list(self.outside), "out_of_season": list(self.out_of_season), "notes": list(self.notes)}
+        return {"counts": dict(self.counts), "sites": sites, **listed}
 
 
 def read_states(
@@ -136,7 +148,9 @@ def read_states(
     frame["label"] = np.where(frame["value"] <= threshold, FROZEN, THAWED).astype(np.int64)
     counts |= {"kept": len(frame), "sites": int(frame["site"].nunique()), "frozen": int((frame["label"] == FROZEN).sum())}
     chosen = frame.sort_values(["site", "date"], kind="stable").reset_index(drop=True)
-    return SiteStates(chosen[["cell", "date", "x", "y", "site", "label", "value"]], counts, outside, raw.notes)
+    strange = _out_of_season(chosen)
+    columns = ["cell", "date", "x", "y", "site", "label", "value"]
+    return SiteStates(chosen[columns], counts, outside, tuple(strange), (*raw.notes, *strange.values()))
 
 
 def _told(counts: Mapping[str, int]) -> str:
@@ -283,3 +297,22 @@ def _within_days(frame: pd.DataFrame, first: date | None, last: date | None, cou
         keep &= (frame["date"] <= pd.Timestamp(last)).to_numpy()
     counts["outside_days"] = int((~keep).sum())
     return frame[keep].copy()
+
+
+def _out_of_season(frame: pd.DataFrame) -> dict[str, str]:
+    """Sites whose yearly wave crests far from midsummer, and a note on each."""
+    strange = {}
+    for site, rows in frame.groupby("site", sort=True):
+        latitude = float(rows["latitude"].iloc[0])
+        crest, amplitude = warmest_day(rows["date"].to_numpy(), rows["value"].to_numpy())
+        if abs(latitude) < TROPIC or not amplitude >= LEAST_AMPLITUDE:
+            continue
+        summer = WARMEST_NORTH if latitude > 0 else (WARMEST_NORTH + HALF_YEAR) % (2 * HALF_YEAR)
+        late = (crest - summer + HALF_YEAR) % (2 * HALF_YEAR) - HALF_YEAR
+        if abs(late) > MOST_LATE_DAYS:
+            side = "after" if late > 0 else "before"
+            strange[str(site)] = (
+                f"site {site} is warmest about day {crest:.0f} of the year, {abs(late):.0f} days {side} "
+                "midsummer: its dates, depth or sensor may be wrong. It is kept; take it out of the table if so"
+            )
+    return strange

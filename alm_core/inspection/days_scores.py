@@ -10,6 +10,7 @@ from alm_core.workspace import Run
 
 CHECK = "check"
 SETS = ("training", "validation", "test")
+SEASONS = ("DJF", "MAM", "JJA", "SON")
 DISCRIMINANTS = "discriminant_"
 """Begins the names of the baselines of two numbers."""
 HIDDEN_GAP = 0.01
@@ -61,7 +62,7 @@ class DayScores:
     def groups(self, scheme: str, learner: str) -> dict[str, dict[str, dict[str, Any]]]:
         """Kind of group (season, year, land cover, ...) to group to its scores; of the check for the scheme ``check``."""
         own = self.check.get(learner, {}) if scheme == CHECK else self.scores(scheme, learner)
-        return {kind: groups for kind, groups in (own.get("by") or {}).items() if groups}
+        return {kind: dict(sorted(groups.items(), key=_in_order)) for kind, groups in (own.get("by") or {}).items() if groups}
 
     @property
     def hidden(self) -> tuple[float, float] | None:
@@ -93,6 +94,11 @@ def day_scores(run: Run) -> DayScores:
     known = {name for found in schemes.values() for name in found}
     mapped = mapped if mapped in known else next(iter(schemes.get(headline, {})), "")
     return DayScores(headline, schemes, check.get("learners") or {}, metrics.get("leaks") or {}, mapped)
+
+
+def _in_order(group: tuple[str, Any]) -> tuple[int, str]:
+    """Seasons in the order of the year, all else by name."""
+    return SEASONS.index(group[0]) if group[0] in SEASONS else 0, group[0]
 
 
 def is_matrix(found: Any) -> bool:

@@ -16,12 +16,17 @@ from alm_core.cubes.states import FROZEN, THAWED
 from alm_core.learning.learners import Learner, make_learner
 
 DAY_DEFAULTS: dict[str, dict[str, Any]] = {
-    "extra_trees": {"n_estimators": 100, "min_samples_leaf": 10, "max_features": 0.4},
-    "random_forest": {"n_estimators": 100, "min_samples_leaf": 10, "max_features": "sqrt", "max_samples": 0.5},
+    "extra_trees": {"n_estimators": 100, "min_samples_leaf": 10, "max_features": "sqrt"},
+    "random_forest": {"n_estimators": 100, "min_samples_leaf": 10, "max_features": "sqrt", "max_samples": 0.3},
     "xgboost": {"n_estimators": 200, "max_depth": 6, "learning_rate": 0.1},
     "catboost": {"iterations": 300, "depth": 6, "learning_rate": 0.1},
 }
-"""What a kind starts from; options of the study come on top."""
+"""What a kind starts from; options of the study come on top.
+
+Chosen on the demo of ten years (48,000 training cell-days, 34 predictors, new years): accuracy lay between 0.904 and 0.907 for
+every setting that was tried; extra trees with the square root of the predictors were fitted in 5 s instead of 13 s with four tenths
+of them, and 300 trees with leaves of 5 were no better in 17 s.
+"""
 
 
 def make_day_learner(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from alm_core.errors import DomainError, LearnerError, ModelFileError
 from alm_core.learning.learners import Learner
 from alm_core.learning.missing import takes_missing
 from alm_core.learning.model_files import load_learner, load_native
+from alm_core.trees.ensemble import TreeEnsemble
 from alm_core.trees.native import TOLERANCE
 from alm_core.workspace import read_json
 
@@ -69,7 +71,12 @@ class DayModel:
         values, asked = self._checked(values, valid)
         found = np.full(asked.shape, np.nan)
         if asked.any():
-            found[asked] = self.learner.predict_block(values, asked)[:, self._column]
+            trees = self._frozen_trees
+            found[asked] = (
+                self.learner.predict_block(values, asked)[:, self._column]
+                if trees is None
+                else trees.predict_block(values, asked)
+            )
         return found
 
     def check_block(self, values: np.ndarray, valid: np.ndarray, *, tolerance: float = TOLERANCE) -> float:
@@ -109,6 +116,12 @@ class DayModel:
         for layer in values[1:]:
             complete &= np.isfinite(layer)
         return values, valid & complete
+
+    @cached_property
+    def _frozen_trees(self) -> TreeEnsemble | None:
+        """Trees of a forest for the one probability that is asked for; None for all other learners."""
+        estimator = self.learner.estimator
+        return estimator.of_class(FROZEN) if isinstance(estimator, TreeEnsemble) else None
 
     @property
     def _column(self) -> int:

@@ -56,6 +56,8 @@ class DayCounts:
     Attributes
     ----------
     frozen, thawed, unknown : int
+    incomplete : int
+        Of all, those that lack some predictor: unknown, or routed.
     empty_days : int
         Days on which no cell has a state.
     """
@@ -63,6 +65,7 @@ class DayCounts:
     frozen: int = 0
     thawed: int = 0
     unknown: int = 0
+    incomplete: int = 0
     empty_days: int = 0
 
     def __add__(self, other: DayCounts) -> DayCounts:
@@ -283,7 +286,8 @@ class _ChunkJob:
         # One thread for linear algebra: the order of its sums must not depend on the machine.
         with single_thread():
             probability = np.asarray(self.model.predict_block(values, np.ones(block.shape, bool)), np.float32)
-        flat = count_days(probability, self.store.dates[block.row_start : block.row_stop])
+        complete = np.isfinite(values).all(axis=0)
+        flat = count_days(probability, complete, self.store.dates[block.row_start : block.row_stop])
         self.ledger.write(block, probability[None], flat)
         return _counts_of(flat), False
 
@@ -307,14 +311,16 @@ class _ChunkJob:
         return {}
 
 
-def count_days(probability: np.ndarray, dates: np.ndarray) -> dict[str, int]:
-    """Cell-days of each state by calendar year, flat, as the ledger keeps counts.
+def count_days(probability: np.ndarray, complete: np.ndarray, dates: np.ndarray) -> dict[str, int]:
+    """Cell-days of each state by calendar year, flat, as the ledger keeps counts; `complete` says which lack no predictor.
 
     Examples
     --------
     >>> dates = np.array(["2014-12-31", "2015-01-01"], "datetime64[D]")
-    >>> count_days(np.array([[0.2, 0.7], [np.nan, np.nan]]), dates)["2015 empty_days"]
-    1
+    >>> probability = np.array([[0.2, 0.7], [np.nan, np.nan]])
+    >>> counts = count_days(probability, ~np.isnan(probability), dates)
+    >>> counts["2014 frozen"], counts["2015 incomplete"], counts["2015 empty_days"]
+    (1, 2, 1)
     """
     state, _ = to_state_and_percent(probability)
     years = dates.astype("datetime64[Y]").astype(int) + 1970
@@ -324,6 +330,7 @@ def count_days(probability: np.ndarray, dates: np.ndarray) -> dict[str, int]:
         flat[f"{year} frozen"] = int((part == FROZEN).sum())
         flat[f"{year} thawed"] = int((part == THAWED).sum())
         flat[f"{year} unknown"] = int((part == UNKNOWN).sum())
+        flat[f"{year} incomplete"] = int((~complete[years == year]).sum())
         flat[f"{year} empty_days"] = int((part == UNKNOWN).all(axis=1).sum())
     return flat
 

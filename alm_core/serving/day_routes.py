@@ -117,14 +117,14 @@ def asked_day(text: str) -> date:
 
 
 def _day_file(run: Run, day: date) -> Path:
-    from alm_core.publishing.export_days import export_day
+    from alm_core.publishing.day_export import export_day
 
     if not day_maps(run).has(day):
         raise RequestError(f"{day} is not mapped.", status=404)
     with tempfile.NamedTemporaryFile(prefix="alm-day-", suffix=".tif", delete=False) as stream:
         path = Path(stream.name)
     try:
-        export_day(run, path, day=day)
+        export_day(run, path, day)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

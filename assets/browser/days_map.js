@@ -196,12 +196,12 @@ class Days {
     return `<div class="head"><select class="layer" aria-label="${escaped(words.layer)}">${list.join("")}</select>
       <b class="when" role="status"></b><span class="said"></span></div>
       <div class="map" role="application" aria-label="${escaped(words.map)}"></div>
+      <div class="legend"></div>
       <div class="time"><div class="keys">${button("back", "‹", words.back)}${button("play", "▶", words.play)}${button("next", "›", words.next)}</div>
-      <div class="run"><canvas class="strip" aria-hidden="true"></canvas>
+      <div class="run"><div class="year-strip"><canvas class="strip" aria-hidden="true"></canvas><i class="cursor"></i></div>
       <input type="range" class="slider" min="0" step="1" aria-label="${escaped(words.day)}"><div class="months"></div></div>
       <div class="picks"><select class="year" aria-label="${escaped(words.year)}">${years.map(({ year }) => `<option value="${year}">${year}</option>`).join("")}</select>
-      <select class="speed" aria-label="${escaped(words.speed_label)}">${speeds.join("")}</select></div></div>
-      <div class="legend"></div>`;
+      <select class="speed" aria-label="${escaped(words.speed_label)}">${speeds.join("")}</select></div></div>`;
   }
 
   listen() {
@@ -298,7 +298,7 @@ class Days {
     this.part("layer").value = layer.id;
     if (layer.bands) this.choice.band = Math.min(this.choice.band ?? layer.bands.length - 1, layer.bands.length - 1);
     this.box.querySelector(".time").classList.toggle("off", layer.kind === "trend");
-    for (const name of ["strip", "months", "year", "speed"]) this.part(name).classList.toggle("off", !this.daily);
+    for (const name of ["year-strip", "months", "year", "speed"]) this.part(name).classList.toggle("off", !this.daily);
     this.showLegend();
     this.drawStrip();
     this.ask();
@@ -476,19 +476,13 @@ class Days {
         }
       });
     }
-    this.strip = pen.getImageData(0, 0, canvas.width, canvas.height);
     this.drawCursor();
   }
 
+  // The line over the strip at the day that is shown.
   drawCursor() {
-    if (!this.daily || !this.strip) return;
-    const canvas = this.part("strip");
-    const ratio = window.devicePixelRatio || 1;
-    const pen = canvas.getContext("2d");
-    pen.putImageData(this.strip, 0, 0);
-    const one = (canvas.clientWidth - THUMB) / Math.max(this.year.days - 1, 1);
-    pen.fillStyle = "#1d2b33";
-    pen.fillRect(THUMB / 2 + this.place * one - 1, 0, 2, canvas.height / ratio);
+    const part = this.place / Math.max(this.year.days - 1, 1);
+    this.part("cursor").style.left = `calc(${THUMB / 2}px + (100% - ${THUMB}px) * ${part})`;
   }
 
   // Parts of the cells on the day, in the legend.

@@ -24,7 +24,11 @@ HEIGHT = 470
 MARGIN_DAYS = 200
 """Days on both sides of the chosen one that the chart opens with."""
 ROWS = (0.44, 0.34, 0.22)
-STRIPS = ((0.0, THAWED_COLOUR), (0.5, THAWED_COLOUR), (0.5, FROZEN_COLOUR), (1.0, FROZEN_COLOUR))
+UNSURE = 0.5
+"""Stands between thawed and frozen in the strips: a day without a state."""
+STRIPS = tuple(
+    (edge / 3 + step / 3, colour) for edge, colour in enumerate((THAWED_COLOUR, UNKNOWN_COLOUR, FROZEN_COLOUR)) for step in (0, 1)
+)
 MONTH_FORMATS = dict(zip(LANGUAGES, ("%b %Y", "%Y-%m"), strict=True))
 
 
@@ -114,19 +118,9 @@ def series_figure(page: Page, place: DayPlace, day: date, variables: list[Variab
         values, name = cell_values(store, variable.name, place.cell), variable_name(page, variable)
         line = {"color": colour, "width": 1.2}
         figure.add_scattergl(x=place.dates, y=values, name=name, mode="lines", line=line, row=1, col=1, hovertemplate="%{y:.1f}")
-    fill = {"color": FROZEN_COLOUR, "width": 1}
-    name = page.t("series.probability")
-    figure.add_scattergl(
-        x=place.dates,
-        y=place.percent,
-        name=name,
-        mode="lines",
-        line=fill,
-        row=2,
-        col=1,
-        showlegend=False,
-        hovertemplate="%{y:.0f} %",
-    )
+    chance = {"name": page.t("series.probability"), "line": {"color": FROZEN_COLOUR, "width": 1}, "showlegend": False}
+    hover = "%{y:.0f} %"
+    figure.add_scattergl(x=place.dates, y=place.percent, mode="lines", hovertemplate=hover, row=2, col=1, **chance)
     figure.add_hline(y=50, line={"color": COLOURS["reference"], "width": 1, "dash": "dot"}, row=2, col=1)
     add_strips(page, figure, place)
     figure.add_vline(x=day.isoformat(), line={"color": COLOURS["text"], "width": 1.5})
@@ -150,7 +144,7 @@ def add_strips(page: Page, figure: go.Figure, place: DayPlace) -> None:
     figure.add_heatmap(
         x=place.dates,
         y=[page.t(f"place.{name}") for name in rows],
-        z=np.stack(list(rows.values())),
+        z=np.nan_to_num(np.stack(list(rows.values())), nan=UNSURE),
         customdata=[[state_text(page, value) for value in values.tolist()] for values in rows.values()],
         colorscale=STRIPS,
         zmin=0,
@@ -163,16 +157,4 @@ def add_strips(page: Page, figure: go.Figure, place: DayPlace) -> None:
     )
     figure.update_xaxes(showgrid=False, row=3, col=1)
     figure.update_yaxes(showgrid=False, row=3, col=1)
-    figure.update_layout({"plot_bgcolor": COLOURS["paper"], "yaxis3": {"type": "category"}, "xaxis3": {"type": "date"}})
-    figure.add_shape(
-        type="rect",
-        xref="x3 domain",
-        yref="y3 domain",
-        x0=0,
-        x1=1,
-        y0=0,
-        y1=1,
-        fillcolor=UNKNOWN_COLOUR,
-        line_width=0,
-        layer="below",
-    )
+    figure.update_layout({"yaxis3": {"type": "category"}, "xaxis3": {"type": "date"}})

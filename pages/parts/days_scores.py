@@ -18,11 +18,14 @@ from pages.parts.frame import Page, help_box, metric_label
 from pages.parts.numbers import DASH, fixed, percent
 from pages.parts.validation_choice import choose_item
 
-COLUMNS = ("overall_accuracy", "kappa", "f1_macro", "balanced_accuracy", "mcc", "brier")
+COLUMNS = ("overall_accuracy", "kappa", "f1_macro", "brier")
 MATRIX_HEIGHT = 270
 SCALE = ((0.0, "#ffffff"), (1.0, COLOURS["accent"]))
 GROUP_HEIGHT = 330
 MANY_GROUPS = 12
+ROW_HEIGHT, MOST_ROWS = 35, 24
+"""Of a table that is shown whole: pixels, rows."""
+ROOM = 0.04
 
 
 def scores_view(page: Page) -> None:
@@ -33,7 +36,9 @@ def scores_view(page: Page) -> None:
     found = day_scores(page.run)
     st.subheader(page.t("scores.title"), anchor=False)
     st.markdown(hidden_text(page, found))
-    st.dataframe(schemes_table(page, found), hide_index=True, width="stretch", key="days-schemes")
+    table = schemes_table(page, found)
+    height = ROW_HEIGHT * (min(len(table), MOST_ROWS) + 1) + 3
+    st.dataframe(table, hide_index=True, width="stretch", height=height, key="days-schemes")
     st.caption(page.t("scores.note"))
     leaks_part(page, found)
     scheme, learner = choose(page, found)
@@ -205,7 +210,7 @@ def groups_part(page: Page, found: DayScores, scheme: str, learner: str) -> None
     kind = kind if kind in groups else kinds[0]
     show(groups_figure(page, found, scheme, kind, list(groups[kind])), key="days-groups", height=GROUP_HEIGHT)
     st.dataframe(groups_table(page, kind, groups[kind]), hide_index=True, width="stretch", key="days-groups-table")
-    if CHECK and found.groups(CHECK, learner).get(kind):
+    if found.groups(CHECK, learner).get(kind):
         with st.expander(page.t("groups.check")):
             st.dataframe(
                 groups_table(page, kind, found.groups(CHECK, learner)[kind]),
@@ -216,31 +221,42 @@ def groups_part(page: Page, found: DayScores, scheme: str, learner: str) -> None
 
 
 def groups_figure(page: Page, found: DayScores, scheme: str, kind: str, names: list[str]) -> go.Figure:
-    """A dot for every learner and group, with the interval of that of the maps."""
-    figure = go.Figure()
-    ordered = tuple(found.learners)
-    for learner in ordered:
+    """A dot with its interval for every learner and group."""
+    figure, lowest = go.Figure(), 1.0
+    for learner in found.learners:
         groups = found.groups(scheme, learner).get(kind, {})
-        values = [groups.get(name, {}).get("overall_accuracy") for name in names]
-        bounds = [(groups.get(name, {}).get("interval") or {}).get("overall_accuracy") or (None, None) for name in names]
-        pairs = list(zip(values, bounds, strict=True))
-        error = {
-            "type": "data",
-            "symmetric": False,
-            "array": [high - value if is_number(value) and is_number(high) else 0 for value, (_, high) in pairs],
-            "arrayminus": [value - low if is_number(value) and is_number(low) else 0 for value, (low, _) in pairs],
-            "width": 4,
-            "thickness": 1.2,
-        }
-        colour = learner_colour(ordered, learner)
+        rows = [accuracy_interval(groups.get(name, {})) for name in names]
+        lowest = min([lowest, *(low for _, low, _ in rows if is_number(low))])
         figure.add_scatter(
-            x=[group_label(page, kind, name) for name in names], y=values, name=learner_name(page, learner), mode="markers",
-            marker={"color": colour, "size": 10}, error_y=error, hovertemplate="%{x}: %{y:.1%}",
-        )  # fmt: skip
-    figure.update_yaxes(title=metric_label(page, "overall_accuracy"), tickformat=".0%", nticks=6)
+            x=[group_label(page, kind, name) for name in names],
+            y=[value for value, _, _ in rows],
+            name=learner_name(page, learner),
+            mode="markers",
+            marker={"color": learner_colour(found.learners, learner), "size": 10},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [0 if value is None else high - value for value, _, high in rows],
+                "arrayminus": [0 if value is None else value - low for value, low, _ in rows],
+                "width": 4,
+                "thickness": 1.2,
+            },
+            hovertemplate="%{x}: %{y:.1%}",
+        )
+    span = [max(0.0, lowest - ROOM), 1 + ROOM / 2]
+    figure.update_yaxes(title=metric_label(page, "overall_accuracy"), tickformat=".0%", nticks=6, range=span)
     figure.update_xaxes(type="category", tickangle=-35 if len(names) > MANY_GROUPS else 0)
     figure.update_layout(scattermode="group", scattergap=0.6, margin={"l": 8, "r": 8, "t": 36, "b": 8})
     return figure
+
+
+def accuracy_interval(scores: dict[str, Any]) -> tuple[float | None, float | None, float | None]:
+    """Accuracy with its bounds, which are the accuracy itself where there are none."""
+    value = scores.get("overall_accuracy")
+    if not is_number(value):
+        return None, None, None
+    low, high = (scores.get("interval") or {}).get("overall_accuracy") or (None, None)
+    return value, low if is_number(low) else value, high if is_number(high) else value
 
 
 def groups_table(page: Page, kind: str, groups: dict[str, dict[str, Any]]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ PAGES = {
     "validation": "Cross_validation",
     "fusion": "Fusion_and_bias",
     "map": "Map",
+    "days": "Days",
     "report": "Report",
     "tour": "Tour",
 }

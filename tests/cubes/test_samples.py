@@ -56,7 +56,7 @@ def test_ease_grid_1_is_refused_for_it(samples):
 
 def test_several_fields_must_be_named(samples):
     """The text lists what is there."""
-    with pytest.raises(StudyError, match="5 fields .TB, TB_num_samples, TB_std_dev, Incidence_angle, TB_time"):
+    with pytest.raises(StudyError, match=r"5 fields .TB, TB_num_samples, TB_std_dev, Incidence_angle, TB_time"):
         open_field(samples / AMSRE)
 
 
@@ -75,7 +75,7 @@ def test_mass_of_water_is_no_part_of_volume(samples, tmp_path):
     """kg m-2 needs the depth of the layer."""
     grid = Grid.from_bounds((88, 31, 92, 34), 0.25, crs="EPSG:4326")
     source = CubeSource(Variable("soil", "m3 m-3", "moisture"), (samples / GLDAS,), "SoilMoi0_10cm_inst")
-    with pytest.raises(DomainError, match="Daily variable soil: .* takes the depth of the layer"):
+    with pytest.raises(DomainError, match=r"Daily variable soil: .* takes the depth of the layer"):
         stage_variable(source, Regridders(grid, np.arange(grid.size)), date(2016, 1, 1), 1, tmp_path / "soil.npy")
     assert not list(tmp_path.iterdir())
 
@@ -96,7 +96,7 @@ def test_grib_layers_from_the_shallowest(samples):
 
 def test_grib_needs_a_level(samples):
     """Four layers: one must be named."""
-    with pytest.raises(StudyError, match="4 layers .1: 0 to 4, 2: 0 to 3"):
+    with pytest.raises(StudyError, match=r"4 layers .1: 0 to 4, 2: 0 to 3"):
         open_field(samples / GRIB)
 
 

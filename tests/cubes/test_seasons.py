@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from alm_core.cubes.seasons import day_of_year_angle, seasonal_temperature
+from alm_core.cubes.seasons import day_of_year_angle, seasonal_temperature, warmest_day
 from alm_core.errors import DomainError
 
 
@@ -54,3 +54,15 @@ def test_missing_means_stay_missing():
     layers = np.array([-3.0, np.nan]), np.array([-16.0, -16.0]), np.array([8.0, 8.0])
     assert np.isnan(seasonal_temperature(*layers, year(2013))[:, 1]).all()
     assert seasonal_temperature(*layers, year(2013)[:0]).shape == (0, 2)
+
+
+def test_warmest_day():
+    """The crest of a wave is found in a shuffled record with gaps; half a year tells nothing."""
+    rng = np.random.default_rng(0)
+    days = rng.permutation(np.arange(np.datetime64("2011-01-01"), np.datetime64("2014-01-01")))[:700]
+    values = 2 + 9 * np.cos(day_of_year_angle(days) - 2 * np.pi * 214.5 / 365) + rng.normal(0, 2, 700)
+    crest, amplitude = warmest_day(days, values)
+    assert crest == pytest.approx(215, abs=2)
+    assert amplitude == pytest.approx(9, abs=0.3)
+    summer = (days.astype("datetime64[M]").astype(int) % 12 > 3) & (days.astype("datetime64[M]").astype(int) % 12 < 9)
+    assert np.isnan(warmest_day(days[summer], values[summer])).all()

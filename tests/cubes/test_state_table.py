@@ -111,11 +111,25 @@ def test_columns_that_are_not_there(read):
         read(table().rename(columns={"t": "temp"}))
 
 
+@pytest.mark.parametrize(
+    ("south", "crest", "doubted"), [(False, 205, False), (False, 320, True), (True, 205, True), (True, 20, False)]
+)
+def test_sites_out_of_season(read, south, crest, doubted):
+    """A site that is warmest in November is kept and named; in the south January is summer."""
+    days = pd.date_range("2012-01-01", "2012-12-31")
+    t = 8 * np.cos(2 * np.pi * (days.day_of_year - crest) / 366)
+    frame = pd.DataFrame({"site": "a", "date": days.strftime("%Y-%m-%d"), "lon": 92.0, "lat": -31.5 if south else 31.5, "t": t})
+    found = read(frame, Grid.from_bounds((90, -33, 94, 33), 1, crs="EPSG:4326"))
+    assert found.out_of_season == (("a",) if doubted else ())
+    assert len(found.frame) == 366
+    assert any("midsummer" in note for note in found.notes) == doubted
+
+
 def test_real_sites(shared_data, tmp_path):
-    """Nine sites have 10 cm; two values of a day (all depths at once) are refused."""
+    """All depths at once are refused; one depth is read, and the site whose year is turned round is named."""
     folder = shared_data / "sites_qtp_zhao2021"
     daily = pd.read_csv(folder / "active_layer_temperature_daily.csv.gz").query("site in ('QT09', 'ZNHAL')")
-    daily = daily[daily["date"] < "2014-07-01"].assign(lon=90.0, lat=35.0).rename(columns={"temp_c": "t"})
+    daily = daily[daily["date"].between("2013-06-01", "2016-06-01")].assign(lon=90.0, lat=35.0).rename(columns={"temp_c": "t"})
     grid = Grid.from_bounds((80, 30, 100, 40), 1, crs="EPSG:4326")
     daily.to_csv(tmp_path / "all.csv", index=False)
     with pytest.raises(SitesError, match="choose the depth"):
@@ -123,4 +137,5 @@ def test_real_sites(shared_data, tmp_path):
     daily[daily["depth_cm"] == 10].to_csv(tmp_path / "ten.csv", index=False)
     found = read_states(tmp_path / "ten.csv", columns=COLUMNS, grid=grid)
     assert found.counts["kept"] == (daily["depth_cm"] == 10).sum()
+    assert found.out_of_season == ("ZNHAL",)
     assert 0.4 < found.frame.query("site == 'QT09'")["label"].mean() < 0.65

@@ -81,7 +81,7 @@ def test_what_can_not_be_made(tmp_path, changes, error, text):
 
 def test_an_unknown_variable(tmp_path):
     """The text names those that are there."""
-    with pytest.raises(StudyError, match="'tb'. There are: tb36v"):
+    with pytest.raises(StudyError, match=r"'tb'. There are: tb36v"):
         make(tmp_path).read("tb")
 
 
@@ -93,10 +93,10 @@ def test_damage_is_told(tmp_path):
         CubeStore.open(tmp_path)
     whole = (tmp_path / "_cells.npy").read_bytes()
     (tmp_path / "tb36v.npy").write_bytes(whole[:40])
-    with pytest.raises(GridError, match="tb36v.npy is damaged"):
+    with pytest.raises(GridError, match=r"tb36v.npy is damaged"):
         CubeStore.open(tmp_path)
     (tmp_path / "tb36v.npy").unlink()
-    with pytest.raises(MissingFileError, match="lacks its file tb36v.npy"):
+    with pytest.raises(MissingFileError, match=r"lacks its file tb36v.npy"):
         CubeStore.open(tmp_path)
 
 

@@ -67,7 +67,7 @@ def test_dates_in_names(text, expected):
 
 def test_two_dates_in_a_name():
     """Which one is meant can't be told."""
-    with pytest.raises(RasterError, match="several dates .2011-01-01, 2011-12-31"):
+    with pytest.raises(RasterError, match=r"several dates .2011-01-01, 2011-12-31"):
         date_of_text("tb_20110101_20111231")
 
 

@@ -43,6 +43,7 @@ def test_every_day_has_the_value_of_the_model(store, tmp_path):
     counts = mapped.counts
     assert [sum((one.frozen, one.thawed, one.unknown)) for one in counts.values()] == [184 * 8, 366 * 8, 250 * 8]
     assert [one.empty_days for one in counts.values()] == [0, GAP.stop - GAP.start, 0]
+    assert [one.incomplete for one in counts.values()] == [0, 8 * (GAP.stop - GAP.start), 0]
     assert sum(one.frozen for one in counts.values()) == (expected >= 0.5).sum()
 
 

@@ -123,7 +123,7 @@ def test_a_day_comes_as_geotiff(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     """State and probability of that day on the grid of the study."""
     from rasterio.io import MemoryFile
 
-    pytest.importorskip("alm_core.publishing.export_days")
+    pytest.importorskip("alm_core.publishing.day_export")
     answer = client_of(run, monkeypatch).get(day_tiff_url(run, "2015-01-10"))
     assert answer.status_code == 200
     with MemoryFile(answer.content) as memory, memory.open(driver="GTiff") as dataset:

@@ -190,3 +190,18 @@ def test_other_features_are_refused():
         ensemble.predict_block(np.zeros((4, 3, 3), np.float32), np.ones((3, 3), bool))
     with pytest.raises(LearnerError, match="mask of shape"):
         ensemble.predict_block(np.zeros((5, 3, 3), np.float32), np.ones((3, 4), bool))
+
+
+@pytest.mark.parametrize("name", ["forest-classes", "extra-classes"])
+def test_trees_of_one_class_give_its_probability(name):
+    """For forests, with missing values too; other ensembles have no such part."""
+    values, valid = block("holed")
+    ensemble = compile_ensemble(fitted(name, True))
+    whole = ensemble.predict_block(values, valid)
+    for number, label in enumerate(ensemble.classes):
+        alone = ensemble.of_class(label)
+        assert (alone.n_outputs, alone.task) == (1, "regression")
+        assert np.abs(alone.predict_block(values, valid) - whole[:, number]).max() < 1e-7
+    assert ensemble.of_class("no such class") is None
+    assert compile_ensemble(fitted("xgboost-two", True)).of_class(1) is None
+    assert compile_ensemble(fitted("forest", True)).of_class(1) is None

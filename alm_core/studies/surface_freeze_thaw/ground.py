@@ -77,6 +77,11 @@ class GroundDays:
         """The truth: the top 5 cm are at or below 0 degrees."""
         return self.soil <= 0.0
 
+    @property
+    def ice_share(self) -> np.ndarray:
+        """Part of the freezing water that is ice, 0 to 1: what lies between frozen and thawed in the zero curtain."""
+        return 1.0 - phase(self.enthalpy, self.latent)[1]
+
     def part(self, start: int, stop: int) -> GroundDays:
         """Some of the days."""
         return GroundDays(**{name: values[start:stop] for name, values in vars(self).items()})

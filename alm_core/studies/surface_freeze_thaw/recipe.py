@@ -58,7 +58,7 @@ gldas/    air and soil temperature as a land data assimilation has them, latitud
 label/    the product of states that is learned from, right on about nine days in ten
 second/   another product of states, SMAP-like, {second_km:.0f} km: an independent check, never learned from
 layers/   relief, soil, vegetation and cover that stay the same
-truth/    states, onset of freezing and of thaw as they are; no study names it and the pipeline never reads it
+truth/    states, ice in the soil, onset of freezing and thaw as they are; no study names it and the pipeline never reads it
 
 Licence: CC-BY-4.0
 """
@@ -134,12 +134,15 @@ def write_extent(folder: Path, extent: Extent, *, seed: int, progress: Callable[
     demo = _Demo(folder, extent, seed)
     total = len(extent.years) + 1
     demo.write_layers()
-    frozen, dates = [], []
+    frozen, ice, dates = [], [], []
     for number, year in enumerate(extent.years, start=1):
-        frozen.append(demo.write_year(year))
+        ground = demo.write_year(year)
+        frozen.append(ground.frozen)
+        ice.append(np.rint(100 * ground.ice_share).astype(np.uint8))
         dates.append(products.days_of(year))
         progress(number, total, str(year))
-    write_truth(folder / "truth", np.concatenate(frozen), np.concatenate(dates), extent.grid, demo.land.mapped)
+    days = (np.concatenate(one) for one in (frozen, ice, dates))
+    write_truth(folder / "truth", *days, extent.grid, demo.land.mapped)
     progress(total, total, "truth")
 
 
@@ -170,8 +173,8 @@ class _Demo:
     def _to_second(self) -> csr_array:
         return footprints(self.grid, self.second_grid, width=SECOND_FOOTPRINT)
 
-    def write_year(self, year: int) -> np.ndarray:
-        """Write the products of a year; the true states, bool ``[day, cell]``."""
+    def write_year(self, year: int) -> GroundDays:
+        """Write the products of a year; its ground, which is the truth."""
         ground, dates = self.ground.year(year), products.days_of(year)
         for orbit in ORBITS:
             self._write_orbit(ground, dates, orbit)
@@ -181,7 +184,7 @@ class _Demo:
             write_days(path, cube, dates, self.grid, packing, title=packing.long_name, time=MINUTES_2000, south_first=True)
         self._write_label(ground, dates)
         self._write_second(ground, dates)
-        return ground.frozen
+        return ground
 
     def _write_orbit(self, ground: GroundDays, dates: np.ndarray, orbit: str) -> None:
         """Four channels of one overpass of every day, a file for each sensor of the year."""

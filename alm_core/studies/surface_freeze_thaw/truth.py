@@ -1,4 +1,8 @@
-"""The known truth of the demo, kept aside: states of every day, and the days on which freezing and thaw began.
+"""The known truth of the demo, kept aside: states of every day, ice in the soil, and the days on which freezing and thaw began.
+
+Frozen is soil at or below 0 degrees, as at stations. That holds from the first to the last day of the zero curtain, in which soil
+stays at 0 degrees with less and less water, or ice. A radiometer sees the water, so the share of ice is kept too: it tells errors
+of a map from days on which both words are half true.
 
 No study names a file of it and the pipeline never reads it; benchmarks do. Written without a look at what finds onsets in maps.
 """
@@ -70,14 +74,18 @@ def freezing_year(dates: np.ndarray, year: int) -> np.ndarray:
     return (dates >= np.datetime64(f"{year}-{FIRST_MONTH:02d}-01")) & (dates < np.datetime64(f"{year + 1}-{FIRST_MONTH:02d}-01"))
 
 
-def write_truth(folder: Path, frozen: np.ndarray, dates: np.ndarray, grid: Grid, mapped: np.ndarray) -> None:
-    """Write ``truth_YYYY.nc`` for every year and ``onsets.nc`` for every whole freezing year.
+def write_truth(
+    folder: Path, frozen: np.ndarray, ice_percent: np.ndarray, dates: np.ndarray, grid: Grid, mapped: np.ndarray
+) -> None:
+    """Write ``truth_YYYY.nc`` and ``ice_YYYY.nc`` for every year, and both onsets of every whole freezing year.
 
     Parameters
     ----------
     folder : Path
     frozen : ndarray
         bool ``[day, cell]`` of every cell of the grid.
+    ice_percent : ndarray
+        uint8 ``[day, cell]``: part of the freezing water that is ice.
     dates : ndarray
         datetime64[D] ``[day]``, whole calendar years.
     grid : Grid
@@ -87,11 +95,14 @@ def write_truth(folder: Path, frozen: np.ndarray, dates: np.ndarray, grid: Grid,
     states = np.where(mapped, np.where(frozen, np.uint8(FROZEN), np.uint8(THAWED)), np.uint8(UNKNOWN))
     flags = {"flag_values": np.array([THAWED, FROZEN], np.uint8), "flag_meanings": "thawed frozen"}
     packing = Packing("state", "true state of the top 5 cm", "1", dtype="uint8", fill=UNKNOWN, attributes=flags)
+    ice = Packing("ice_share", "part of the freezing water of the top 5 cm that is ice", "%", dtype="uint8", fill=UNKNOWN)
+    shares = np.where(mapped, ice_percent, np.uint8(UNKNOWN))
     years = dates.astype("datetime64[Y]").astype(int) + 1970
     for year in np.unique(years):
         rows = years == year
-        cube = states[rows].reshape(-1, *grid.shape)
-        write_days(folder / f"truth_{year}.nc", cube, dates[rows], grid, packing, title="true state of the ground")
+        for name, values, how in (("truth", states, packing), ("ice", shares, ice)):
+            cube = values[rows].reshape(-1, *grid.shape)
+            write_days(folder / f"{name}_{year}.nc", cube, dates[rows], grid, how, title=f"truth: {how.long_name}")
     whole = [year for year in np.unique(years)[:-1] if freezing_year(dates, year).sum() >= 365]
     found = [onsets(frozen[freezing_year(dates, year)]) for year in whole]
     begins = np.array([f"{year}-{FIRST_MONTH:02d}-01" for year in whole], "datetime64[D]")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pyproj import CRS, Transformer
 
-from alm_core.cubes.states import FROZEN, UNKNOWN
+from alm_core.cubes.states import FROZEN, THAWED, UNKNOWN
 from alm_core.errors import StudyError
 from alm_core.grid import Grid
 from alm_core.studies import DEMOS
@@ -116,6 +116,10 @@ def test_the_truth_is_kept_aside(demo):
     assert ((state != UNKNOWN) == mapped).all()
     assert 100 < mapped.sum() < 250
     assert 0.3 < (state[:, mapped] == FROZEN).mean() < 0.8
+    with netCDF4.Dataset(demo / "truth" / "ice_2012.nc") as file:
+        ice = file.variables["ice_share"][:].filled(UNKNOWN)
+    assert (state[ice == 0] == THAWED).mean() > 0.99, "soil without ice is thawed"
+    assert (state[(ice > 0) & (ice < UNKNOWN)] == FROZEN).all()
     found = []
     for name in ("freeze_onset", "thaw_onset"):
         with netCDF4.Dataset(demo / "truth" / f"{name}.nc") as file:
