@@ -112,7 +112,7 @@ def run(
         out.print(f"Run {finished.id}: {finished.folder}")
         tell_slices(finished)
         if (finished.folder / "metrics.json").is_file():
-            out.print(score_table(finished.metrics(), finished.record["options"]["validation"]["headline"]))
+            out.print(score_table(finished.metrics(), headline_of(finished)))
 
 
 @app.command()
@@ -184,11 +184,14 @@ def scenarios(run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Fo
     """List the scenarios of a run with their cross-fitted scores; the dashboard makes them."""
     from rich.markup import escape
 
+    from alm_core.publishing.day_export import maps_days
     from alm_core.scenarios.scenario import default_scenario, list_scenarios
     from alm_core.scenarios.studio import compare, studio_schemes
     from alm_core.workspace import Run
 
     source = Run.open(run_folder)
+    if maps_days(source):
+        raise StudyError("This run maps days by one learner: nothing is fused, so it has no scenarios.")
     found = {scenario.name: scenario for scenario in (default_scenario(source), *list_scenarios(source))}
     scheme = studio_schemes(source)[0]
     columns = ("scenario", "weights", "correction", "R2", "RMSE", "sd ratio", "note")
@@ -218,12 +221,13 @@ def list_runs(workspace: WorkspaceOption = Path("workspace")) -> None:
     """List the runs of a workspace."""
     from alm_core.workspace import list_runs as find
 
-    table = Table("study", "run", "state", "R2", "RMSE", "scheme")
+    table = Table("study", "run", "state", "R2", "RMSE", "accuracy", "scheme")
     for found in find(workspace):
         record = found.record
-        scheme = record["options"]["validation"]["headline"]
-        scores = found.metrics()["schemes"].get(scheme, {}).get("fused", {}) if (found.folder / "metrics.json").is_file() else {}
-        shown = [f"{scores[name]:.3f}" if name in scores else "" for name in ("r2", "rmse")]
+        scheme = headline_of(found)
+        who = record["options"]["days"]["learner"] if record["options"].get("days") else "fused"
+        scores = found.metrics()["schemes"].get(scheme, {}).get(who, {}) if (found.folder / "metrics.json").is_file() else {}
+        shown = [f"{scores[name]:.3f}" if name in scores else "" for name in ("r2", "rmse", "overall_accuracy")]
         title = record["study"] + (" (simulated)" if record["simulated"] else "")
         table.add_row(title, found.id, "finished" if found.finished else "unfinished", *shown, scheme)
     out.print(table)
@@ -265,6 +269,12 @@ def tell_slices(run: Any) -> None:
         out.print(f"Slices: {', '.join(found.names)} in {run.folder / 'map' / 'slices'}; {found.main} is the map of the run.")
 
 
+def headline_of(run: Any) -> str:
+    """The scheme whose scores answer for the map of a run."""
+    options = run.record["options"]
+    return (options["days"]["splits"] if options.get("days") else options["validation"])["headline"]
+
+
 def score_table(metrics: dict[str, Any], headline: str) -> Table:
     """The scores of every scheme as a table; the scheme that answers for the map is marked."""
     table = Table(title="Pooled out-of-fold scores")
@@ -274,7 +284,7 @@ def score_table(metrics: dict[str, Any], headline: str) -> Table:
         table.add_column(column)
     for scheme, columns in metrics["schemes"].items():
         for column, scores in columns.items():
-            mark = " (answers for the map)" if scheme == headline and column == "fused" else ""
+            mark = " (answers for the map)" if scheme == headline and column == metrics.get("learner", "fused") else ""
             table.add_row(scheme, column + mark, *(f"{scores[name]:.3f}" for name in names))
     return table
 

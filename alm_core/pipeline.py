@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_core import __version__
-from alm_core.errors import StudyError, WorkspaceError
+from alm_core.errors import EngineError, StudyError, WorkspaceError
 from alm_core.mapping.engine import Engine, make_engine
 from alm_core.mapping.estimate import MapEstimate
 from alm_core.progress import Event, Listener, Reporter
@@ -126,10 +126,14 @@ def estimate(
 
     Raises
     ------
+    StudyError
+        The study maps days.
     WorkspaceError
         The models of the run are not finished, or the disk is too small for the map.
     """
     study = study if isinstance(study, Study) else Study.load(study)
+    if study.options.days:
+        raise StudyError("This study maps days, which are made in minutes and tell their progress: there is no estimate, run it.")
     chosen = study_engine(study, workers=workers, engine=engine, scheduler=scheduler)
     folder = Path(workspace).resolve() / study.name
     if not folder.is_dir():
@@ -155,8 +159,10 @@ def study_engine(study: Study, *, workers: int | None, engine: str | None, sched
     Raises
     ------
     EngineError
-        A combination that means nothing.
+        A combination that means nothing, or another engine than threads for a study of days.
     """
+    if study.options.days and (scheduler is not None or engine == "dask"):
+        raise EngineError("Days are mapped by threads of this machine: leave --engine and --scheduler out.")
     if scheduler is None and workers is None:
         workers = study.options.map.workers
     return make_engine(engine, workers=workers, scheduler=scheduler, program=program_hash)

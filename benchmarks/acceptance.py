@@ -20,6 +20,7 @@ PROOFS = (
     ("benchmarks.tree_shap", "build/plateau_window"),
     ("benchmarks.dask_engine", "build/plateau_window"),
     ("benchmarks.crash", "build/crash"),
+    ("benchmarks.day_maps", "build/day_maps"),
     ("benchmarks.full_map", "build/full_map"),
     ("benchmarks.dashboard",),
 )

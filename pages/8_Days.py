@@ -8,7 +8,7 @@ import streamlit as st
 
 from alm_core.errors import AlmError
 from pages.parts.columns import narrow_columns
-from pages.parts.days_data import REVISION, chosen, place_of, take_choice
+from pages.parts.days_data import chosen, place_of, take_choice
 from pages.parts.days_files import day_button, files_view
 from pages.parts.days_map import days_map
 from pages.parts.days_place import place_panel, series_part
@@ -27,7 +27,7 @@ def map_view(page: Page) -> None:
     choice = chosen(page)
     left, right = narrow_columns("days-row").columns([3, 2], gap="medium")
     with left:
-        days_map(page, start=choice, revision=st.session_state.get(REVISION, 0), on_change=lambda key: take_choice(page, key))
+        days_map(page, start=choice, on_change=lambda key: take_choice(page, key))
     day = date.fromisoformat(choice["day"])
     place = place_of(page, choice["place"])
     with right:

@@ -27,6 +27,7 @@ UNKNOWN_DAY = date(2015, 1, 5)
 STAGES = ("covariates", "cubes", "samples", "validation", "models", "map")
 LEARNERS = ("extra_trees", "discriminant_published", "discriminant_refitted")
 SCHEMES = ("random", "year", "block")
+GAIN = {"count": 200, "learner": 0.9, "baseline": 0.85, "difference": 0.05, "interval": [0.02, 0.08]}
 RIGHT = {"random": 0.97, "year": 0.9, "block": 0.92}
 """Part of the predictions that is right."""
 
@@ -116,7 +117,7 @@ def write_cubes(run: Run, celsius: np.ndarray, cells: np.ndarray) -> CubeStore:
         Variable("label", "1", "state"),
         Variable("second", "1", "state"),
     )
-    facts = {name: {"files": 3, "missing_days": 1, "out_of_range": 4} for name in arrays}
+    facts = {name: {"files": 3, "days_missing": 1, "out_of_range": 4, "grid": "12 x 16 cells"} for name in arrays}
     return CubeStore.create(run.folder / "cubes", GRID, FIRST, celsius.shape[0], cells, variables, arrays, facts=facts)
 
 
@@ -209,7 +210,8 @@ def write_scores(run: Run, celsius: np.ndarray) -> None:
         "learner": "extra_trees",
         "schemes": {scheme: scorer.scheme(pairs[pairs["scheme"] == scheme]) for scheme in SCHEMES},
         "leaks": {scheme: leak | {"same_cell": cell, "same_day": same_day} for scheme, (cell, same_day) in shares.items()},
-        "check": {"product": "second", "learners": scorer.check(pairs[pairs["scheme"] == "year"])},
+        "against_baselines": {"year": {name: {"transition months": GAIN, "all": GAIN} for name in LEARNERS[1:]}},
+        "check": {"product": "second", "labels_agree": 0.87, "learners": scorer.check(pairs[pairs["scheme"] == "year"])},
     }
     frame.to_parquet(run.folder / "samples.parquet", index=False)
     pairs.to_parquet(run.folder / "out_of_fold.parquet", index=False)

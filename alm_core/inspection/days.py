@@ -90,11 +90,6 @@ def is_of_days(run: Run) -> bool:
         return False
 
 
-def has_day_maps(run: Run) -> bool:
-    """True once there is a map of at least one year, and the cubes that say where its cells lie."""
-    return (run.folder / CUBES / STORE_FILE).is_file() and bool(mapped_years(run))
-
-
 def mapped_years(run: Run) -> tuple[int, ...]:
     """Calendar years with maps, rising."""
     try:

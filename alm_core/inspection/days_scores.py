@@ -10,6 +10,7 @@ from alm_core.workspace import Run
 
 CHECK = "check"
 SETS = ("training", "validation", "test")
+SITE = "site"
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 DISCRIMINANTS = "discriminant_"
 """Begins the names of the baselines of two numbers."""
@@ -33,6 +34,10 @@ class DayScores:
         Scheme to what its training samples know of its test samples.
     mapped : str
         The learner of the maps.
+    against : dict
+        Scheme to baseline to months to accuracy of the learner and of the baseline on the same cell-days, and their difference.
+    labels_agree : float or None
+        Part of the cell-days on which the product that was learned from and the independent one agree.
     """
 
     headline: str
@@ -40,6 +45,8 @@ class DayScores:
     check: dict[str, dict[str, Any]] = field(repr=False)
     leaks: dict[str, dict[str, Any]] = field(repr=False)
     mapped: str
+    against: dict[str, dict[str, dict[str, Any]]] = field(repr=False, default_factory=dict)
+    labels_agree: float | None = None
 
     @property
     def learners(self) -> tuple[str, ...]:
@@ -62,7 +69,8 @@ class DayScores:
     def groups(self, scheme: str, learner: str) -> dict[str, dict[str, dict[str, Any]]]:
         """Kind of group (season, year, land cover, ...) to group to its scores; of the check for the scheme ``check``."""
         own = self.check.get(learner, {}) if scheme == CHECK else self.scores(scheme, learner)
-        return {kind: dict(sorted(groups.items(), key=_in_order)) for kind, groups in (own.get("by") or {}).items() if groups}
+        found = (own.get("by") or {}) | {SITE: own.get("sites") or {}}
+        return {kind: dict(sorted(groups.items(), key=_in_order)) for kind, groups in found.items() if groups}
 
     @property
     def hidden(self) -> tuple[float, float] | None:
@@ -93,7 +101,8 @@ def day_scores(run: Run) -> DayScores:
     check = metrics.get(CHECK) or {}
     known = {name for found in schemes.values() for name in found}
     mapped = mapped if mapped in known else next(iter(schemes.get(headline, {})), "")
-    return DayScores(headline, schemes, check.get("learners") or {}, metrics.get("leaks") or {}, mapped)
+    against, agree = metrics.get("against_baselines") or {}, check.get("labels_agree")
+    return DayScores(headline, schemes, check.get("learners") or {}, metrics.get("leaks") or {}, mapped, against, agree)
 
 
 def _in_order(group: tuple[str, Any]) -> tuple[int, str]:

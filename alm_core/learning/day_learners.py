@@ -24,8 +24,8 @@ DAY_DEFAULTS: dict[str, dict[str, Any]] = {
 """What a kind starts from; options of the study come on top.
 
 Chosen on the demo of ten years (48,000 training cell-days, 34 predictors, new years): accuracy lay between 0.904 and 0.907 for
-every setting that was tried; extra trees with the square root of the predictors were fitted in 5 s instead of 13 s with four tenths
-of them, and 300 trees with leaves of 5 were no better in 17 s.
+every setting that was tried; extra trees with the square root of the predictors were fitted in 5 s instead of 13 s with four
+tenths of them, and 300 trees with leaves of 5 were no better in 17 s.
 """
 
 

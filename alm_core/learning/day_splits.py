@@ -54,7 +54,7 @@ class DaySplit:
     folds : tuple of DayFold
         Every row of the check is asked for in one of them, by a model that learned nothing of its year, block or cell.
     near_km : float
-        Training samples of the day of a test sample that lie nearer were left out (block and site), and leaks are measured to.
+        To which leaks of the same day are measured.
     details : dict
         Plain values for the report.
     """
@@ -124,12 +124,13 @@ def make_split(
     if scheme == "year":
         return _year_split(samples, learns, folds, gap_days)
     places = places_of(samples, geographic=geographic, unit_metres=unit_metres)
-    near_km = min(NEAR_KM, block_size_km / 3) if near_km is None else near_km
+    reach = min(NEAR_KM, block_size_km / 3)
+    spans = reach, reach if near_km is None else near_km
     if scheme == "site":
-        return _by_place(scheme, samples, *_cells_dealt(samples, learns, folds, rng), places, near_km, {})
+        return _by_place(scheme, samples, *_cells_dealt(samples, learns, folds, rng), places, spans, {})
     labels = _blocks(samples, geographic, unit_metres, block_size_km, rng)
     details = {"block_size_km": block_size_km, "blocks": len(np.unique(labels[learns]))}
-    return _by_place(scheme, samples, *_dealt(labels, learns, folds, rng, "blocks"), places, near_km, details)
+    return _by_place(scheme, samples, *_dealt(labels, learns, folds, rng, "blocks"), places, spans, details)
 
 
 def places_of(samples: DaySamples, *, geographic: bool, unit_metres: float = 1.0) -> Places:
@@ -232,10 +233,17 @@ def _by_place(
     number: np.ndarray,
     names: Sequence[str],
     places: Places,
-    near_km: float,
+    spans: tuple[float, float],
     details: dict[str, Any],
 ) -> DaySplit:
-    """Folds of whole places, without the training samples that lie near on the day itself."""
+    """Folds of whole places, without the training samples that lie near on the day itself.
+
+    Parameters
+    ----------
+    spans : tuple of float
+        Kilometres to which leaks are measured, and within which training samples are left out.
+    """
+    told_km, near_km = spans
     learnable, check, found, left_out = samples.learns, samples.is_check, [], []
     for fold, name in enumerate(names):
         inside = number == fold
@@ -248,7 +256,7 @@ def _by_place(
         found.append(DayFold(fold, name, train, parts))
     _check_folds(scheme, samples, tuple(found))
     details = details | {"places": len(np.unique(places.cell[learnable])), "near_km": near_km, "left_out_of_training": left_out}
-    return DaySplit(scheme, tuple(found), near_km, details)
+    return DaySplit(scheme, tuple(found), told_km, details)
 
 
 def _check_folds(scheme: str, samples: DaySamples, folds: tuple[DayFold, ...]) -> None:

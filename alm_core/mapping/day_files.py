@@ -138,14 +138,19 @@ class YearOfDays:
 
 def write_netcdf(path: Path, days: YearOfDays, attributes: Mapping[str, str]) -> None:
     """Write the NetCDF file of a year, whole or not at all."""
+    with whole_file(path, bytes_needed=days.state.size * 3) as temporary:
+        try:
+            _fill_netcdf(temporary, days, attributes)
+        except RuntimeError as fault:  # what the library says of a full disk
+            raise OSError(str(fault)) from fault
+
+
+def _fill_netcdf(path: Path, days: YearOfDays, attributes: Mapping[str, str]) -> None:
     import netCDF4
 
     grid = days.mapped.grid
     chunks = tuple(np.minimum((DAYS_AT_ONCE, CELLS_AT_ONCE, CELLS_AT_ONCE), (len(days.state), *grid.shape)).tolist())
-    with (
-        whole_file(path, bytes_needed=days.state.size * 3) as temporary,
-        netCDF4.Dataset(temporary, "w", format="NETCDF4") as dataset,
-    ):
+    with _ONE_AT_A_TIME, netCDF4.Dataset(path, "w", format="NETCDF4") as dataset:
         dataset.setncatts({"Conventions": CONVENTIONS, **{name: str(attributes[name]) for name in sorted(attributes)}})
         _time_axis(dataset, days.dates)
         placed = _space_axes(dataset, grid)
@@ -255,16 +260,23 @@ def write_bands(path: Path, days: YearOfDays, name: str, tags: Mapping[str, Any]
     if name == "state":
         words |= {"classes": {str(code): word for code, word in enumerate(STATES)}, "colours": STATE_COLOURS}
     settings = {"GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO", "GDAL_CACHEMAX": 2**26}
-    with (
-        whole_file(path, bytes_needed=len(bands) * grid.size) as temporary,
-        rasterio.Env(**settings),
-        rasterio.open(temporary, "w", **profile) as target,
-    ):
-        target.descriptions = bands
-        target.units = (LAYERS[name],) * len(bands)
-        target.update_tags(**{key: tag_text(words[key]) for key in sorted(words)})
-        for slab, values in days.slabs(name):
-            target.write(values, indexes=list(range(slab.start + 1, slab.stop + 1)))
+    with whole_file(path, bytes_needed=len(bands) * grid.size) as temporary, rasterio.Env(**settings):
+        with rasterio.open(temporary, "w", **profile) as target:
+            target.descriptions = bands
+            target.units = (LAYERS[name],) * len(bands)
+            target.update_tags(**{key: tag_text(words[key]) for key in sorted(words)})
+            for slab, values in days.slabs(name):
+                target.write(values, indexes=_numbers(slab))
+        # On a full disk GDAL can lose parts of a file without an error.
+        with rasterio.open(temporary, driver="GTiff") as written:
+            for slab, values in days.slabs(name):
+                if not np.array_equal(written.read(_numbers(slab)), values):
+                    raise OSError(f"days from {bands[slab.start]} on are not what was written (the disk may be full)")
+
+
+def _numbers(slab: slice) -> list[int]:
+    """Numbers of the bands of some days."""
+    return list(range(slab.start + 1, slab.stop + 1))
 
 
 class FileRecord:

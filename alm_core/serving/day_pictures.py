@@ -14,10 +14,23 @@ from typing import Any
 import numpy as np
 from pyproj import Transformer
 
+from alm_core.cubes.states import UNKNOWN
 from alm_core.grid import Grid
-from alm_core.inspection.days import DAYS, FACTS_FILE, PHENOLOGY, TREND, DayMaps, day_maps, phenology, trend, year_codes
+from alm_core.inspection.days import (
+    DAYS,
+    FACTS_FILE,
+    FROZEN_CODE,
+    PHENOLOGY,
+    TREND,
+    DayMaps,
+    day_maps,
+    phenology,
+    trend,
+    year_codes,
+)
 from alm_core.serving.cache import BoundedCache
 from alm_core.serving.checks import LayerError, RequestError
+from alm_core.serving.images import codes, palette_chunks, png
 from alm_core.serving.mercator import Pixels
 from alm_core.serving.rasters import is_longitude_latitude
 from alm_core.serving.view_bounds import MERCATOR_LIMIT, longitude_range
@@ -31,6 +44,7 @@ WIDTHS = (240, 1800)
 MOST_PIXELS = 1_200_000
 COMPRESSION = 4
 LONLAT = "EPSG:4326"
+FROZEN_DAYS, FROZEN_PALETTE = "frozen_days", "lapaz_r"
 _packed = BoundedCache(64 * 2**20)
 
 
@@ -169,6 +183,36 @@ def numbers_pack(run: Run, name: str) -> bytes:
         found = trend(run, name.removeprefix(TREND))
         return packed(np.stack([found["slope"], found["p_value"]]).astype("<f4"))
     raise LayerError(f"This run has no {name[:40]!r}. It has {', '.join(maps.phenology) or 'none'}.")
+
+
+def frozen_picture(run: Run) -> bytes:
+    """A small picture of the map for lists of runs: mean frozen days of the freezing years, PNG.
+
+    Without a whole freezing year the part of frozen days of the last mapped calendar year is drawn.
+    """
+    maps = day_maps(run)
+
+    def make() -> bytes:
+        values = mean_frozen(run, maps)
+        known = values[np.isfinite(values)]
+        low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+        places = pixel_cells(maps, day_picture(maps)).astype(np.int64)
+        drawn = np.concatenate([[np.nan], values])[places]
+        return png(codes(drawn, low, high if high > low else low + 1), palette_chunks(FROZEN_PALETTE))
+
+    return _packed.get(("frozen", run.folder, day_stamps(run)), make)
+
+
+def mean_frozen(run: Run, maps: DayMaps) -> np.ndarray:
+    """Mean frozen days of the freezing years, or the part of frozen days of the last year, ``[cell]``; NaN where unknown."""
+    if FROZEN_DAYS in maps.phenology:
+        values = phenology(run, FROZEN_DAYS).values.astype(float)
+        count = np.isfinite(values).sum(axis=0)
+        return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
+    found = year_codes(run, maps.years[-1])
+    known = (found != UNKNOWN).sum(axis=0)
+    frozen = ((found >= FROZEN_CODE) & (found != UNKNOWN)).sum(axis=0)
+    return np.where(known > 0, frozen / np.maximum(known, 1), np.nan)
 
 
 def packed(values: np.ndarray) -> bytes:

@@ -4,6 +4,7 @@
 ``places.bin``              mapped cell under every pixel of the picture
 ``year/<year>/<part>.bin``  codes of the days of a part of a year
 ``number/<name>.bin``       a quantity of the freezing years, or its trend
+``picture.png``               mean frozen days, small
 ``file/<name>``             a NetCDF file of a year, as it is
 ``day/<date>.tif``          one day as GeoTIFF, made when it is asked for
 ==========================  =============================================================
@@ -24,7 +25,7 @@ from alm_core.inspection.days import day_maps
 from alm_core.inspection.days_files import year_files
 from alm_core.serving import checks
 from alm_core.serving.checks import RequestError
-from alm_core.serving.day_pictures import days_pack, numbers_pack, places_pack
+from alm_core.serving.day_pictures import days_pack, frozen_picture, numbers_pack, places_pack
 from alm_core.serving.responses import ASK_AGAIN, SAFE, answered, in_thread
 from alm_core.serving.runs import find_run
 from alm_core.workspace import Run
@@ -64,6 +65,11 @@ async def numbers_route(request: Request) -> Response:
     """A quantity of the freezing years."""
     content = await in_thread(lambda: numbers_pack(_run(request), request.path_params["name"]))
     return answered(content, BYTES, keep=_versioned(request), headers=PACKED)
+
+
+async def picture_route(request: Request) -> Response:
+    """The small picture of the run."""
+    return answered(await in_thread(lambda: frozen_picture(_run(request))), "image/png", keep=_versioned(request))
 
 
 async def file_route(request: Request) -> Response:
@@ -135,6 +141,7 @@ PATHS = {
     "days/{study}/{run}/places.bin": places_route,
     "days/{study}/{run}/year/{year}/{part}.bin": days_route,
     "days/{study}/{run}/number/{name}.bin": numbers_route,
+    "days/{study}/{run}/picture.png": picture_route,
     "days/{study}/{run}/file/{name}": file_route,
     "days/{study}/{run}/day/{day}.tif": day_route,
 }

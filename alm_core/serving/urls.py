@@ -125,6 +125,11 @@ def days_urls(run: Run) -> dict[str, str]:
     return {name: f"{_run_root('days', run)}/{path}.bin?v={changed}" for name, path in parts.items()}
 
 
+def day_picture_url(run: Run) -> str:
+    """Address of the small picture of a run of days."""
+    return f"{_run_root('days', run)}/picture.png?v={version(*day_stamps(run))}"
+
+
 def day_file_url(run: Run, name: str) -> str:
     """Address of a NetCDF file of a year."""
     return f"{_run_root('days', run)}/file/{quote(name, safe='')}"

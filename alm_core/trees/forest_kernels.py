@@ -2,7 +2,8 @@
 
 The range of the covariates over a tile decides most splits for all of its cells at once. What is left of a tree is evaluated
 without branches: from the last node to the first, each split chooses cell by cell between the results of its two children, which
-the compiler turns into vector instructions.
+the compiler turns into vector instructions. Where much is left (large trees, rough covariates) that asks each cell for far more
+splits than lie on its way: there all cells go down the tree side by side, a level at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,14 @@ from numba import uint64
 
 from alm_core.trees.boxes import GROUP, STRIDE, TILE, column_limits, load_tile, merge_boxes
 from alm_core.trees.compiled import compiled
+
+WALK_FROM = 200
+"""Nodes left of a tree from which cells go down it. Between 100 and 600 the time of a map hardly depends on it."""
+FIRST_LEVELS, MORE_LEVELS = 8, 3
+"""Levels that cells go down before those that reached a leaf are taken out, at first and later."""
+NODE_BITS = 20
+MOST_NODES, MOST_COLUMNS = 1 << NODE_BITS, 1 << (32 - NODE_BITS)
+"""What a way out of a node can hold: its right child, and the column that it tests."""
 
 
 @compiled
@@ -128,6 +137,61 @@ def evaluate(cut, link, column, n_nodes, numbers, start, n_cells, results, const
 
 
 @compiled
+def ways_out(cut, link, column, n_nodes, start, ways):
+    """Right child and tested column of each node of a pruned tree in one number.
+
+    A leaf leads to itself: its cut becomes NaN, which no number is at or below.
+    """
+    for node in range(n_nodes):
+        if column[node] < 0:
+            cut[node] = np.nan
+            ways[node] = node
+        else:
+            ways[node] = (start[column[node]] // STRIDE) << NODE_BITS | link[node]
+
+
+@compiled
+def go_down(cut, ways, numbers, cells, nodes, count):
+    """Bring each cell to the child that it belongs to; one load of each kind and no branch."""
+    for number in range(count):
+        node = uint64(nodes[number])
+        way = uint64(ways[node])
+        x = numbers[(way >> uint64(NODE_BITS)) * uint64(STRIDE) + uint64(cells[number])]
+        left = node + uint64(1)
+        right = way & uint64(MOST_NODES - 1)
+        nodes[number] = left if x <= cut[node] else right
+
+
+@compiled
+def keep_open(column, link, cells, nodes, count, results):
+    """Write the leaf of each cell, and move those that have not reached one to the front; returns how many these are."""
+    still_open = uint64(0)
+    for number in range(count):
+        cell, node = cells[number], nodes[number]
+        results[uint64(cell)] = link[uint64(node)]
+        cells[still_open] = cell
+        nodes[still_open] = node
+        still_open += uint64(column[uint64(node)] >= 0)
+    return still_open
+
+
+@compiled
+def walk(cut, link, column, n_nodes, numbers, start, n_cells, ways, cells, nodes, results):
+    """What `evaluate` does, with one way down for each cell; the result is the first row of `results`."""
+    ways_out(cut, link, column, n_nodes, start, ways)
+    for cell in range(n_cells):
+        cells[cell] = cell
+        nodes[cell] = 0
+    count = uint64(n_cells)
+    levels = FIRST_LEVELS
+    while count > 0:
+        for _ in range(levels):
+            go_down(cut, ways, numbers, cells, nodes, count)
+        count = keep_open(column, link, cells, nodes, count, results)
+        levels = MORE_LEVELS
+
+
+@compiled
 def add_row(results, first, total, target, count):
     """Add one whole number to each cell."""
     for cell in range(count):
@@ -199,6 +263,8 @@ def add_forest(cut, link, column, roots, output, leaves, deepest, largest, value
     column_low, column_high = np.empty(2 * n_features, np.float32), np.empty(2 * n_features, np.float32)
     group_total, tile_total = np.empty(n_outputs, np.int64), np.empty(n_outputs, np.int64)
     cell_total = np.empty(n_outputs * STRIDE, np.int32)
+    ways, at_cell, at_node = np.empty(largest, np.uint32), np.empty(TILE * TILE, np.uint32), np.empty(TILE * TILE, np.uint32)
+    can_walk = largest <= MOST_NODES and 2 * n_features <= MOST_COLUMNS
     tile_rows, tile_columns = low.shape[:2]
     for group in range(-(-tile_rows // GROUP) * -(-tile_columns // GROUP)):
         group_row, group_column = GROUP * (group // -(-tile_columns // GROUP)), GROUP * (group % -(-tile_columns // GROUP))
@@ -255,9 +321,13 @@ def add_forest(cut, link, column, roots, output, leaves, deepest, largest, value
                     if n_nodes == 1:
                         add_leaf(few_link[0], leaves, tile_total, to[tree])
                         continue
-                    row = evaluate(
-                        few_cut, few_link, few_column, n_nodes, numbers, start, n_cells, results, constants, slot, free
-                    )
+                    if n_nodes >= WALK_FROM and can_walk:
+                        row = 0
+                        walk(few_cut, few_link, few_column, n_nodes, numbers, start, n_cells, ways, at_cell, at_node, results)
+                    else:
+                        row = evaluate(
+                            few_cut, few_link, few_column, n_nodes, numbers, start, n_cells, results, constants, slot, free
+                        )
                     if leaves.shape[0] > 0:
                         add_leaves(results, row, leaves, cell_total, to[tree] * STRIDE, n_cells)
                     else:

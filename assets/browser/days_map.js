@@ -84,15 +84,9 @@ class Days {
     this.map.remove();
   }
 
-  // New data from Python: another revision means another start, such as a day of a link.
+  // Python ran again: what is shown stays as the hand left it.
   update(component) {
     this.component = component;
-    const other = component.data.revision !== this.data.revision;
-    this.data = component.data;
-    if (other) {
-      this.choice = { ...this.data.start };
-      this.takeLayer();
-    }
   }
 
   // ---- time ----------------------------------------------------------------------------------------------------------
@@ -537,6 +531,7 @@ class Days {
     const { L } = window;
     const bounds = L.latLngBounds(data.picture.bounds);
     const wide = data.picture.bounds[1][1] - data.picture.bounds[0][1] > 100;
+    this.part("map").style.aspectRatio = `${data.picture.columns} / ${1.15 * data.picture.rows}`; // within the limits of the style
     const map = (this.map = L.map(this.part("map"), { minZoom: wide ? 1 : 3, maxZoom: 11, zoomSnap: 0.25, attributionControl: false, fadeAnimation: false }));
     map.fitBounds(bounds, { animate: false });
     map.setMaxBounds(bounds.pad(0.6));

@@ -15,7 +15,7 @@ from alm_core.workspace import Run
 from pages.parts.days_map import DAILY
 from pages.parts.frame import Page, run_key
 
-CHOICE, REVISION = "days_choice", "days_revision"
+CHOICE = "days_choice"
 PLACES_KEPT = 200
 
 

@@ -17,6 +17,8 @@ from pages.parts.numbers import DASH, number, unit_text
 
 MEGABYTE = 2**20
 FILES_IN_A_ROW = 4
+FACTS = ("files", "days_missing", "days_empty", "out_of_range", "minimum", "maximum", "valid", "regridding", "grid")
+"""What is told of the reading of a variable, in this order."""
 
 
 def day_button(page: Page, day: date) -> None:
@@ -49,24 +51,14 @@ def found_table(page: Page) -> pd.DataFrame:
     rows = []
     for variable in store.variables:
         facts = store.facts.get(variable.name) or {}
-        counts = {found_name(page, key): found_text(value) for key, value in facts.items() if is_plain(value)}
+        counts = {page.t(f"found.{key}"): found_text(facts[key]) for key in FACTS if key in facts}
         head = {page.t("found.variable"): variable_name(page, variable), page.t("found.unit"): unit_text(variable.unit)}
         rows.append(head | counts)
     return pd.DataFrame(rows).fillna(DASH)
 
 
-def is_plain(value: object) -> bool:
-    """True of what fits into one field of a table."""
-    return isinstance(value, str | int | float) and str(value) != ""
-
-
-def found_name(page: Page, key: str) -> str:
-    """What a count is called; its own name, with spaces, where there are no words for it."""
-    return page.t.get(f"found.{key}") or key.replace("_", " ")
-
-
 def found_text(value: object) -> str:
-    """A fact as text."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return number(value) if isinstance(value, float) else str(value)
+    """A fact as text: counts in full, values with three digits."""
+    if isinstance(value, float):
+        return number(value)
+    return f"{value:,}" if isinstance(value, int) else DASH if value is None else str(value)

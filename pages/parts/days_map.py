@@ -43,7 +43,7 @@ def component_key(page: Page) -> str:
     return f"days:{run_key(page.run)}:{page.lang}"
 
 
-def days_map(page: Page, *, start: dict[str, Any], revision: int, on_change: Callable[[str], None]) -> None:
+def days_map(page: Page, *, start: dict[str, Any], on_change: Callable[[str], None]) -> None:
     """Show the map.
 
     Parameters
@@ -51,8 +51,6 @@ def days_map(page: Page, *, start: dict[str, Any], revision: int, on_change: Cal
     page : Page
     start : dict
         ``layer``, ``day`` and ``place`` (longitude and latitude, or None) that it opens with.
-    revision : int
-        Another number makes the browser take `start` again.
     on_change : callable
         Called with the key of the component after another layer, day or place was chosen.
     """
@@ -61,7 +59,6 @@ def days_map(page: Page, *, start: dict[str, Any], revision: int, on_change: Cal
     data = fixed | {
         "layers": [layer | {"label": page.t(f"layer.{layer['id']}")} | texts(page, layer) for layer in fixed["layers"]],
         "start": start,
-        "revision": revision,
         "locale": LOCALES[page.lang],
         "words": {name: page.t(f"component.{name}") for name in WORDS},
     }

@@ -105,7 +105,7 @@ def variable_name(page: Page, variable: Variable) -> str:
     parts = [variable.name.replace("_", " ")]
     if variable.frequency_ghz:
         parts.append(f"{variable.frequency_ghz:g} GHz {variable.polarisation}".strip())
-    if variable.orbit:
+    if variable.orbit and variable.orbit not in variable.name:
         parts.append(page.t(f"orbit.{variable.orbit}"))
     return " · ".join(parts)
 
@@ -116,8 +116,9 @@ def series_figure(page: Page, place: DayPlace, day: date, variables: list[Variab
     store = open_cubes(page.run)
     for variable, colour in zip(variables, CATEGORY_COLOURS * 2, strict=False):
         values, name = cell_values(store, variable.name, place.cell), variable_name(page, variable)
-        line = {"color": colour, "width": 1.2}
-        figure.add_scattergl(x=place.dates, y=values, name=name, mode="lines", line=line, row=1, col=1, hovertemplate="%{y:.1f}")
+        # A day between two gaps is a dot: a line alone would hide it.
+        look = {"mode": "lines+markers", "line": {"color": colour, "width": 1.1}, "marker": {"size": 3}}
+        figure.add_scattergl(x=place.dates, y=values, name=name, row=1, col=1, hovertemplate="%{y:.1f}", **look)
     chance = {"name": page.t("series.probability"), "line": {"color": FROZEN_COLOUR, "width": 1}, "showlegend": False}
     hover = "%{y:.0f} %"
     figure.add_scattergl(x=place.dates, y=place.percent, mode="lines", hovertemplate=hover, row=2, col=1, **chance)

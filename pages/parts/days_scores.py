@@ -23,7 +23,7 @@ MATRIX_HEIGHT = 270
 SCALE = ((0.0, "#ffffff"), (1.0, COLOURS["accent"]))
 GROUP_HEIGHT = 330
 MANY_GROUPS = 12
-ROW_HEIGHT, MOST_ROWS = 35, 24
+ROW_HEIGHT, MOST_ROWS = 35, 40
 """Of a table that is shown whole: pixels, rows."""
 ROOM = 0.04
 
@@ -39,7 +39,11 @@ def scores_view(page: Page) -> None:
     table = schemes_table(page, found)
     height = ROW_HEIGHT * (min(len(table), MOST_ROWS) + 1) + 3
     st.dataframe(table, hide_index=True, width="stretch", height=height, key="days-schemes")
-    st.caption(page.t("scores.note"))
+    note = page.t("scores.note")
+    if is_number(found.labels_agree):
+        note += " " + page.t("scores.products", part=percent(found.labels_agree))
+    st.caption(note)
+    against_part(page, found)
     leaks_part(page, found)
     scheme, learner = choose(page, found)
     matrices_part(page, found, scheme, learner)
@@ -100,7 +104,7 @@ def scores_row(page: Page, set_name: str, learner: str, scores: dict[str, Any]) 
         value = scores.get(name)
         text = (percent(value, 1) if name == "overall_accuracy" else fixed(value, 3)) if is_number(value) else DASH
         if name == "overall_accuracy" and is_number(low) and is_number(high):
-            text += f" ({percent(low, 1)} – {percent(high, 1)})"
+            text += f" ({fixed(100 * low, 1)}–{fixed(100 * high, 1)})"
         row[metric_label(page, name)] = text
     transition = ((scores.get("by") or {}).get("transition") or {}).get("transition months") or {}
     value = transition.get("overall_accuracy")
@@ -128,6 +132,47 @@ def leaks_part(page: Page, found: DayScores) -> None:
         with st.expander(page.t("leaks.title"), icon=":material/visibility:"):
             st.caption(page.t("leaks.text"))
             st.dataframe(pd.DataFrame(rows).fillna(DASH), hide_index=True, width="stretch", key="days-leaks")
+
+
+def against_part(page: Page, found: DayScores) -> None:
+    """The learner against each discriminant on the cell-days that both answer, by the scheme that answers for the map."""
+    rows = []
+    for baseline, months in (found.against.get(found.headline) or {}).items():
+        for name, facts in months.items():
+            low, high = facts.get("interval") or (None, None)
+            rows.append(
+                {
+                    page.t("against.baseline"): learner_name(page, baseline),
+                    page.t("against.months"): page.t.get(f"group.{name.replace(' ', '_')}") or name,
+                    learner_name(page, found.mapped): percent(facts.get("learner"), 1),
+                    page.t("against.discriminant"): percent(facts.get("baseline"), 1),
+                    page.t("against.gain"): gain_text(facts.get("difference"), low, high),
+                    page.t("scores.count"): f"{facts.get('count', 0):,}",
+                }
+            )
+    if rows:
+        st.markdown(f"**{page.t('against.title')}**")
+        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", key="days-against")
+        st.caption(page.t("against.note", scheme=scheme_name(page, found.headline)))
+
+
+def gain_text(value: float | None, low: float | None, high: float | None) -> str:
+    """A difference of two accuracies in points, with its interval.
+
+    Examples
+    --------
+    >>> gain_text(0.0287, 0.0203, 0.0379), gain_text(None, None, None)
+    ('+2.9 (+2.0 – +3.8)', '–')
+    """
+    if not is_number(value):
+        return DASH
+    known = is_number(low) and is_number(high)
+    return points(value) + (f" ({points(low)} – {points(high)})" if known else "")
+
+
+def points(part: float) -> str:
+    """A part of one in hundredths with its sign."""
+    return f"{'+' if part > 0 else '−' if part < 0 else ''}{abs(100 * part):.1f}"
 
 
 def choose(page: Page, found: DayScores) -> tuple[str, str]:

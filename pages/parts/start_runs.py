@@ -7,9 +7,12 @@ from html import escape
 import streamlit as st
 from PIL import Image
 
+from alm_core.errors import AlmError
+from alm_core.inspection.days import day_maps
 from alm_core.inspection.run_overview import RunOverview, Score, run_overviews
 from alm_core.jobs.study_runs import running_studies
-from alm_core.serving.urls import card_url, thumbnail_url
+from alm_core.serving.day_pictures import day_picture
+from alm_core.serving.urls import card_url, day_picture_url, thumbnail_url
 from alm_core.workspace import Run
 from pages.parts.durations import moment
 from pages.parts.frame import ROOT, Page, scheme_label, workspace
@@ -60,7 +63,7 @@ def _head(page: Page, found: RunOverview) -> None:
 def _finished(page: Page, found: RunOverview) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
-        _thumbnail(page, found)
+        (_day_picture if found.days else _thumbnail)(page, found)
     with right:
         _head(page, found)
         st.caption(scored_text(page, found))
@@ -92,6 +95,20 @@ def _thumbnail(page: Page, found: RunOverview) -> None:
     st.html(f'<img class="alm-thumbnail" style="{shape}" src="{escape(address)}" alt="{alt}">')
 
 
+def _day_picture(page: Page, found: RunOverview) -> None:
+    run = Run(workspace() / found.id)
+    try:
+        rows, columns = day_picture(day_maps(run)).shape
+        address = day_picture_url(run)
+    except AlmError:
+        st.caption(page.t("runs.no_picture"))
+        return
+    alt = escape(page.t("runs.picture", title=found.title))
+    shape = f"aspect-ratio: {columns} / {rows}"
+    st.html(f'<img class="alm-thumbnail" style="{shape}" src="{escape(address)}" alt="{alt}">')
+    st.caption(page.t("runs.picture_days"))
+
+
 def scores_html(page: Page, found: RunOverview) -> str:
     """Every score with its interval and what it means in plain words."""
     parts = []
@@ -116,8 +133,14 @@ def score_texts(page: Page, found: RunOverview, score: Score) -> tuple[str, str,
     if score.name == "picp":
         return percent(score.value), page.t("score.nominal", level=percent(found.level)), page.t("plain.picp")
     if score.name == "overall_accuracy":
-        return percent(score.value), "", page.t("plain.overall_accuracy")
+        span = span and interval_percent(score)
+        return percent(score.value), span, page.t("plain.day_accuracy" if found.days else "plain.overall_accuracy")
     return fixed(score.value), span, page.t("plain.kappa")
+
+
+def interval_percent(score: Score) -> str:
+    """Bounds of a score in per cent."""
+    return f"{percent(score.low)} – {percent(score.high)}"
 
 
 def _unfinished(page: Page, found: RunOverview, working: dict[str, str]) -> None:

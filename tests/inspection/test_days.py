@@ -10,7 +10,7 @@ import pytest
 
 from alm_core.cubes.states import FROZEN, THAWED, UNKNOWN
 from alm_core.errors import DomainError, MissingFileError, StudyError
-from alm_core.inspection.days import day_maps, has_day_maps, is_of_days, onset_date, phenology, to_codes, trend, year_codes
+from alm_core.inspection.days import day_maps, is_of_days, onset_date, phenology, to_codes, trend, year_codes
 from alm_core.inspection.days_files import year_files
 from alm_core.inspection.days_place import day_place, product_states
 from alm_core.inspection.days_scores import day_scores, is_matrix
@@ -30,9 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_run_of_days_is_known_and_others_are_not(run: Run, dashboard_run: Run) -> None:
     """By its options; what is no run is none."""
     assert is_of_days(run)
-    assert has_day_maps(run)
     assert not is_of_days(dashboard_run)
-    assert not has_day_maps(dashboard_run)
     assert not is_of_days(Run(run.folder / "nothing"))
     with pytest.raises(StudyError, match="no days"):
         day_maps(dashboard_run)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from alm_core.errors import GridError, MissingFileError
+from alm_core.errors import GridError, MissingFileError, WorkspaceError
 from alm_core.grid import Grid
 from alm_core.mapping.day_files import mapped_years, read_day, read_series, write_years
 from alm_core.mapping.day_maps import to_state_and_percent
@@ -123,6 +123,29 @@ def test_the_same_map_gives_the_same_bytes_and_files_are_written_once(run, tmp_p
     assert paths[0].stat().st_mtime_ns == stamps[0]
     write_years(mapped, tmp_path / "map/days", **WORDS)
     assert paths[0].stat().st_mtime_ns != stamps[0]
+
+
+def test_a_full_disk_is_said_and_leaves_no_half_file(tmp_path, monkeypatch):
+    """The NetCDF library fails with a plain RuntimeError; GDAL may lose bands without a word."""
+    mapped = make_map(write_cubes(tmp_path / "cubes"), tmp_path)
+
+    def fail(*_):
+        raise RuntimeError("NetCDF: HDF error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("alm_core.mapping.day_files._time_axis", fail)
+        with pytest.raises(WorkspaceError, match=r"HDF error\..*Free some space"):
+            write_years(mapped, tmp_path / "map/days", **WORDS)
+    assert not list((tmp_path / "map/days").iterdir())
+
+    class Forgetful(rasterio.io.DatasetWriter):
+        def write(self, values, indexes):
+            super().write(np.zeros_like(values) if indexes[0] > 100 else values, indexes=indexes)
+
+    monkeypatch.setattr("rasterio.get_writer_for_driver", lambda driver: Forgetful)
+    with pytest.raises(WorkspaceError, match="not what was written"):
+        write_years(mapped, tmp_path / "map/days", **WORDS)
+    assert [path.name for path in (tmp_path / "map/days").iterdir()] == ["state_2011.nc"]
 
 
 def test_readers_give_a_day_and_a_series(run):

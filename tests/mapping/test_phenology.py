@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -192,3 +194,12 @@ def test_rasters_are_kept_until_a_rule_changes(tmp_path):
     assert path.stat().st_mtime_ns == stamp
     map_phenology(mapped, path.parent, tags={"study": "small"}, run_days=3)
     assert path.stat().st_mtime_ns != stamp
+
+
+def test_a_map_of_less_than_a_freezing_year_has_no_rasters(tmp_path):
+    """Nothing is written, and what was left out is told."""
+    mapped = make_map(write_cubes(tmp_path / "cubes"), tmp_path)
+    found = map_phenology(replace(mapped, dates=mapped.dates[:300]), tmp_path / "out")
+    assert (found.paths, found.trends, found.phenology["years"]) == ([], {}, [])
+    assert found.phenology["left_out"] == ["2011-07-01 to 2012-04-25"]
+    assert not (tmp_path / "out").exists()

@@ -142,7 +142,7 @@ def test_files_are_offered(day_run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     check_clean(app)
     table = app.dataframe[0].value
     assert len(table) == 5
-    assert (table["Missing days"] == "1").all()
+    assert (table["Days missing"] == "1").all()
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name not in ("start", "days", "report")])

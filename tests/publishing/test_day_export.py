@@ -9,9 +9,11 @@ import pytest
 import rasterio
 
 from alm_core.cli import main
-from alm_core.errors import MissingFileError, StudyError
+from alm_core.errors import EngineError, MissingFileError, StudyError
+from alm_core.pipeline import estimate, study_engine
 from alm_core.publishing.day_export import export_day, export_freezing_years, parse_day
-from tests.day_pages_run import GRID, UNKNOWN_DAY, place_of, states, temperatures, write_day_run
+from alm_core.study import Study
+from tests.day_pages_run import GRID, UNKNOWN_DAY, day_options, place_of, states, temperatures, write_day_run
 
 DAY = date(2015, 3, 1)
 
@@ -102,3 +104,17 @@ def test_command_line(run, tmp_path, monkeypatch, capsys, name):
     shown = capsys.readouterr()
     assert (ended.value.code or 0) == code
     assert told in " ".join((shown.out + shown.err).split())
+
+
+def test_other_commands_know_runs_of_days(run, tmp_path, monkeypatch, capsys):
+    """The list names the scheme that answers; there is no estimate and no cluster for days."""
+    monkeypatch.setattr("sys.argv", ["alm_core", "list", "--workspace", str(run.folder.parents[1])])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert "year" in capsys.readouterr().out
+    study = Study(day_options(), tmp_path)
+    with pytest.raises(StudyError, match="no estimate"):
+        estimate(study, workspace=tmp_path)
+    with pytest.raises(EngineError, match="threads"):
+        study_engine(study, workers=None, engine="dask", scheduler=None)

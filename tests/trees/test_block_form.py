@@ -7,12 +7,13 @@ from functools import cache
 
 import numpy as np
 import pytest
-from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestRegressor
 
 from alm_core.errors import LearnerError
 from alm_core.trees.block_form import ForestForm, ObliviousForm, tile_ranges
 from alm_core.trees.convert import compile_ensemble
 from alm_core.trees.ensemble import RawTree, TreeEnsemble, assemble
+from alm_core.trees.forest_kernels import WALK_FROM
 from alm_core.trees.sorting import ROUGH, open_share
 from tests.trees.models import CATBOOST, NAMES, data, fitted, native
 
@@ -205,3 +206,22 @@ def test_trees_of_one_class_give_its_probability(name):
     assert ensemble.of_class("no such class") is None
     assert compile_ensemble(fitted("xgboost-two", True)).of_class(1) is None
     assert compile_ensemble(fitted("forest", True)).of_class(1) is None
+
+
+@pytest.mark.parametrize("kind", ["smooth", "shuffled", "holed"])
+@pytest.mark.parametrize("task", ["value", "classes"])
+def test_large_trees_are_walked_to_the_same_bits(kind, task):
+    """Trees of thousands of nodes, of which hundreds are left in a tile: cells go down side by side, deep ones too."""
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(4000, 5)).astype(np.float32).round(2)
+    X[rng.random(X.shape) < 0.02] = np.nan
+    y = np.nansum(X, axis=1) + rng.normal(size=4000)
+    maker = ExtraTreesRegressor if task == "value" else ExtraTreesClassifier
+    model = maker(3, random_state=1).fit(X, y if task == "value" else np.digitize(y, [-1, 1]))
+    ensemble = compile_ensemble(model)
+    assert len(ensemble.feature) / 3 > 10 * WALK_FROM
+    values, valid = block(kind)
+    values = values.copy()
+    values[0, 5, :20], values[1, 7, :20] = np.inf, -np.inf
+    rows = np.ascontiguousarray(values[:, valid].T)
+    assert np.array_equal(ensemble.predict_block(values, valid), rounded(ensemble).predict(rows))

@@ -30,8 +30,12 @@ EXCHANGE = 0.6
 """Part of the difference to the temperature above it that bare soil makes up in a day."""
 FROM_BELOW, SLOW = 0.10, 0.02
 """The same towards the soil below, and of that soil towards the top."""
-LATENT_K = 60.0
-"""Degrees by which the top of the soil would warm from the latent heat of a water content of 1."""
+LATENT_K = 4.5
+"""Degrees by which the top of the soil would warm from the latent heat that daily means still show, for a water content of 1.
+
+Set from stations: daily means at 10 cm of nine sites of the plateau (Zhao et al. 2021, ESSD 13:4207) lie between -0.3 and 0.1
+degrees on 8 days a year in the median, 3.5 in autumn and 4.5 in spring. Most of the latent heat near the surface goes to and fro
+within a day."""
 SNOW_LAG_MM, FOREST_LAG = 12.0, 1.0
 """Snow, mm water equivalent, and forest cover that halve the exchange."""
 SNOW_SHARE, MELT_MM, SUBLIMED = 0.30, 3.0, 0.04

@@ -23,11 +23,11 @@ from alm_core.studies.surface_freeze_thaw.weather import DailyNoise
 LABEL_MIXED, LABEL_MISSING = 2, 255
 """Label product: water on frozen ground, which is neither state; and no value."""
 SECOND_MISSING = 254
-LABEL_ERROR, LABEL_NOISE = 2.8, 2.5
+LABEL_ERROR, LABEL_NOISE = 3.5, 3.0
 """Standard deviations, K, of what errs alike around a place for days, and of every cell and day on its own."""
 SECOND_ERROR, SECOND_NOISE = 2.8, 2.4
 SECOND_STARTS = date(2015, 4, 1)
-"""Like SMAP: nothing before. Small demos, which end before, start in their second spring."""
+"""Like SMAP: nothing before. Demos that end before it start in their second spring."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class StateProducts:
     def __init__(self, land: Plateau, *, seed: int) -> None:
         place = {"longitude": land.longitude, "latitude": land.latitude, "seed": seed}
         self.land = land
-        self._random = np.random.default_rng([seed, 9])
+        self._label_random, self._second_random = np.random.default_rng([seed, 9]), np.random.default_rng([seed, 10])
         self._label = DailyNoise("label errors", **place, spacing=1.2, persistence=0.75)
         self._second = DailyNoise("second errors", **place, spacing=1.8, persistence=0.70)
 
@@ -112,7 +112,7 @@ class StateProducts:
         """uint8 ``[day, cell]``, 0 thawed, 1 frozen, 2 water on frozen ground: errs near 0 degrees, more under trees and snow."""
         count = len(ground.air)
         veiled = 1.0 + 0.9 * self.land.forest.astype(np.float32) + 0.5 * np.minimum(ground.snow / 20.0, 1.0)
-        error = LABEL_ERROR * self._label.days(count) + LABEL_NOISE * self._white(ground.soil.shape)
+        error = LABEL_ERROR * self._label.days(count) + LABEL_NOISE * _white(self._label_random, ground.soil.shape)
         guess = ground.soil + veiled * error + 0.4
         state = np.where(guess <= 0.0, FROZEN, THAWED).astype(np.uint8)
         mixed = (np.abs(guess) < 1.5) & (ground.air > 1.0) & (ground.snow > 1.0)
@@ -130,10 +130,11 @@ class StateProducts:
 
     def second(self, margin: np.ndarray) -> np.ndarray:
         """uint8, 0 thawed, 1 frozen, from the margin on the product's own cells, where its noise of every day is added."""
-        return np.where(margin + SECOND_NOISE * self._white(margin.shape) <= 0.0, FROZEN, THAWED).astype(np.uint8)
+        return np.where(margin + SECOND_NOISE * _white(self._second_random, margin.shape) <= 0.0, FROZEN, THAWED).astype(np.uint8)
 
-    def _white(self, shape: tuple[int, ...]) -> np.ndarray:
-        return self._random.standard_normal(shape, dtype=np.float32)
+
+def _white(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return random.standard_normal(shape, dtype=np.float32)
 
 
 class Reanalysis:

@@ -18,7 +18,7 @@ from alm_core.studies.surface_freeze_thaw.files import DAYS_1972, MINUTES_2000, 
 from alm_core.studies.surface_freeze_thaw.grids import ease_grid, footprints, places
 from alm_core.studies.surface_freeze_thaw.ground import Ground, GroundDays
 from alm_core.studies.surface_freeze_thaw.land import COVERS, EXTENTS, Extent, Plateau
-from alm_core.studies.surface_freeze_thaw.radiation import ORBITS, brightness
+from alm_core.studies.surface_freeze_thaw.radiation import CHANNELS, ORBITS, brightness
 from alm_core.studies.surface_freeze_thaw.study_text import LAYERS, study_text
 from alm_core.studies.surface_freeze_thaw.truth import write_truth
 
@@ -188,11 +188,10 @@ class _Demo:
 
     def _write_orbit(self, ground: GroundDays, dates: np.ndarray, orbit: str) -> None:
         """Four channels of one overpass of every day, a file for each sensor of the year."""
-        blocks = [
-            {name: self._to_tb[name[:2]] @ values.T for name, values in brightness(self.land, part, orbit).items()}
-            for part in (ground.part(start, start + BLOCK_DAYS) for start in range(0, len(dates), BLOCK_DAYS))
-        ]
-        whole = {name: np.concatenate([block[name] for block in blocks], axis=1).T for name in blocks[0]}
+        whole = {name: np.empty((len(dates), self.tb_grid.size), np.float32) for name in CHANNELS}
+        for start in range(0, len(dates), BLOCK_DAYS):
+            for name, values in brightness(self.land, ground.part(start, start + BLOCK_DAYS), orbit).items():
+                whole[name][start : start + BLOCK_DAYS] = (self._to_tb[name[:2]] @ values.T).T
         longitude, latitude = places(self.tb_grid)
         for sensor in products.SENSORS:
             own = (dates >= np.datetime64(sensor.first)) & (dates <= np.datetime64(sensor.last))
@@ -221,7 +220,8 @@ class _Demo:
 
     def _write_second(self, ground: GroundDays, dates: np.ndarray) -> None:
         """The independent product: coarser cells, later years, swaths of its own."""
-        starts = min(products.SECOND_STARTS, date(self.extent.first_year + 1, 4, 1))
+        late = self.extent.last_year > products.SECOND_STARTS.year
+        starts = products.SECOND_STARTS if late else date(self.extent.first_year + 1, 4, 1)
         own = dates >= np.datetime64(starts)
         margin = (self._to_second @ self.states.second_margin(ground).T).T
         if not own.any():
