@@ -14,11 +14,12 @@ from pages.parts.days_map import days_map
 from pages.parts.days_place import place_panel, series_part
 from pages.parts.days_scores import scores_view
 from pages.parts.days_trends import trends_part
-from pages.parts.frame import DAYS, Page, help_box, open_page
+from pages.parts.frame import DAYS, Page, check_run, help_box, open_page
 from pages.parts.plain_text import plain_text
 from pages.parts.validation_choice import choose_segment
 
-VIEWS = ("map", "scores", "files")
+VIEWS = {"map": ("cubes/cubes.json", "map/days"), "scores": ("metrics.json",), "files": ("cubes/cubes.json",)}
+"""The parts of the page, and the files that each can't do without."""
 
 
 @st.fragment
@@ -42,7 +43,8 @@ def map_view(page: Page) -> None:
 def draw(page: Page) -> None:
     """The chosen part."""
     names = {name: page.t(f"views.{name}") for name in VIEWS}
-    view = choose_segment(page.t("view"), VIEWS, key="view", names=names.get, label_visibility="collapsed")
+    view = choose_segment(page.t("view"), tuple(VIEWS), key="view", names=names.get, label_visibility="collapsed")
+    check_run(page, VIEWS[view], DAYS)
     if view == "map":
         map_view(page)
     elif view == "scores":
@@ -51,7 +53,7 @@ def draw(page: Page) -> None:
         files_view(page)
 
 
-page = open_page("days", kind=DAYS, needs=("cubes/cubes.json", "map/days"))
+page = open_page("days", kind=DAYS)
 try:
     draw(page)
 except AlmError as fault:

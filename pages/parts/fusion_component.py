@@ -85,7 +85,7 @@ def fusion_map(
 
 
 @st.cache_resource(max_entries=16)
-def map_data(folder: str, _changed: int, slice: str | None) -> dict[str, Any]:
+def map_data(folder: str, changed: int, slice: str | None) -> dict[str, Any]:
     """Addresses, codes, colours and bounds of a run, or of one of its slices: what its map is made of."""
     run = Run.open(folder)
     west, south, east, north = view = data_bounds(run)

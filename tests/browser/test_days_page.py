@@ -34,7 +34,7 @@ def test_slider_play_and_click(visitor: Visitor, workspace_copy: Path) -> None:
     shown(visitor, "2015-07-10")
     assert page.evaluate(COLOUR) == THAWED
     page.get_by_label("Play", exact=True).click()
-    shown(visitor, "2015-07-16")
+    page.wait_for_function('document.querySelector(".alm-days").dataset.shown > "2015-07-15"', timeout=WAIT)
     page.get_by_label("Pause", exact=True).click()
     page.locator(".alm-days .map").click(position={"x": 250, "y": 230})
     page.wait_for_url("**lat=3**", timeout=WAIT)

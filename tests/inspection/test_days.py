@@ -13,7 +13,7 @@ from alm_core.errors import DomainError, MissingFileError, StudyError
 from alm_core.inspection.days import day_maps, is_of_days, onset_date, phenology, to_codes, trend, year_codes
 from alm_core.inspection.days_files import year_files
 from alm_core.inspection.days_place import day_place, product_states
-from alm_core.inspection.days_scores import day_scores, is_matrix
+from alm_core.inspection.days_scores import day_scores, importance, is_matrix
 from alm_core.inspection.run_overview import run_overview
 from alm_core.workspace import Run, read_json, write_json
 from tests.day_pages_run import FIRST, GRID, LAST, UNKNOWN_DAY, place_of, states, temperatures, write_day_run
@@ -123,6 +123,12 @@ def test_scores_are_read_by_scheme_and_set(run: Run) -> None:
     assert set(found.groups("year", "extra_trees")) == {"season", "transition", "year", "land_cover", "elevation"}
     assert found.groups("year", "nobody") == {}
     assert found.sets("year", "nobody") == {}
+
+
+def test_predictors_are_ranked(run: Run) -> None:
+    """The largest first; none where there is no file."""
+    assert list(importance(run)) == ["tb_36v", "tb_18h"]
+    assert importance(Run(run.folder / "nothing")) == {}
 
 
 def test_half_a_file_of_scores_raises_nothing(run: Run, tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_the_start_page_tells_days_and_scores(day_run: Run, monkeypatch: pytest.
 
 
 def test_an_unfinished_run_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without maps the page says what is missing."""
+    """Without maps the page says what is missing; its scores are there already."""
     run = write_day_run(tmp_path / "workspace")
     for path in (run.folder / "map/days").iterdir():
         path.unlink()
@@ -187,6 +187,9 @@ def test_an_unfinished_run_is_told_so(tmp_path: Path, monkeypatch: pytest.Monkey
     app = open_app(DAYS, run, monkeypatch)
     check_clean(app)
     assert "map/days" in texts(app)
+    app = open_app(DAYS, run, monkeypatch, view="scores")
+    check_clean(app)
+    assert "96.8 %" in texts(app)
 
 
 def test_the_badge_of_simulated_data_is_there(day_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,9 @@ from alm_core.studies.surface_freeze_thaw.weather import DailyNoise
 LABEL_MIXED, LABEL_MISSING = 2, 255
 """Label product: water on frozen ground, which is neither state; and no value."""
 SECOND_MISSING = 254
-LABEL_ERROR, LABEL_NOISE = 3.5, 3.0
+LABEL_ERROR, LABEL_NOISE = 3.2, 2.8
 """Standard deviations, K, of what errs alike around a place for days, and of every cell and day on its own."""
-SECOND_ERROR, SECOND_NOISE = 2.8, 2.4
+SECOND_ERROR, SECOND_NOISE = 3.0, 2.6
 SECOND_STARTS = date(2015, 4, 1)
 """Like SMAP: nothing before. Demos that end before it start in their second spring."""
 
