@@ -31,6 +31,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 
 test: lint
+	$(BIN)/python -m tests.compile_kernels
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 verify: headless

@@ -10,6 +10,7 @@ Run: ``python -m benchmarks.day_maps FOLDER [--days 3653] [--trees 300]``
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -159,6 +160,7 @@ def main() -> None:
         "seconds": seconds,
         "cpu_seconds": cpu,
         "bar_seconds": BAR_SECONDS,
+        "load_average": [round(load, 1) for load in os.getloadavg()],  # more than the threads: others took a part of the seconds
         "parts": parts,
         "fit": making["fit"],
         "peak_memory_gb": round(own_peak_memory_gb(), 2),

@@ -79,7 +79,7 @@ def scenario_table(page: Page, run: Run, rows: list[Scenario], scheme: str, edge
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
-def one_score(folder: str, _changed: int, scheme: str, text: str) -> dict[str, float]:
+def one_score(folder: str, changed: int, scheme: str, text: str) -> dict[str, float]:
     """Cross-fitted scores of a scenario."""
     scenario = Scenario.from_dict(json.loads(text))
     return compare(Run.open(folder), [scenario], scheme=scheme).loc[scenario.name].to_dict()

@@ -18,9 +18,9 @@ from alm_core.studies.surface_freeze_thaw.files import DAYS_1972, MINUTES_2000, 
 from alm_core.studies.surface_freeze_thaw.grids import ease_grid, footprints, places
 from alm_core.studies.surface_freeze_thaw.ground import Ground, GroundDays
 from alm_core.studies.surface_freeze_thaw.land import COVERS, EXTENTS, Extent, Plateau
-from alm_core.studies.surface_freeze_thaw.radiation import CHANNELS, ORBITS, brightness
+from alm_core.studies.surface_freeze_thaw.radiation import BANDS, CHANNELS, ORBITS, brightness
 from alm_core.studies.surface_freeze_thaw.study_text import LAYERS, study_text
-from alm_core.studies.surface_freeze_thaw.truth import write_truth
+from alm_core.studies.surface_freeze_thaw.truth import write_onsets, write_states
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -134,15 +134,14 @@ def write_extent(folder: Path, extent: Extent, *, seed: int, progress: Callable[
     demo = _Demo(folder, extent, seed)
     total = len(extent.years) + 1
     demo.write_layers()
-    frozen, ice, dates = [], [], []
+    frozen, dates = [], []
     for number, year in enumerate(extent.years, start=1):
         ground = demo.write_year(year)
         frozen.append(ground.frozen)
-        ice.append(np.rint(100 * ground.ice_share).astype(np.uint8))
         dates.append(products.days_of(year))
+        write_states(folder / "truth", ground.frozen, ground.ice_share, dates[-1], demo.land)
         progress(number, total, str(year))
-    days = (np.concatenate(one) for one in (frozen, ice, dates))
-    write_truth(folder / "truth", *days, extent.grid, demo.land.mapped)
+    write_onsets(folder / "truth", np.concatenate(frozen), np.concatenate(dates), demo.land)
     progress(total, total, "truth")
 
 
@@ -192,21 +191,24 @@ class _Demo:
         for start in range(0, len(dates), BLOCK_DAYS):
             for name, values in brightness(self.land, ground.part(start, start + BLOCK_DAYS), orbit).items():
                 whole[name][start : start + BLOCK_DAYS] = (self._to_tb[name[:2]] @ values.T).T
-        longitude, latitude = places(self.tb_grid)
         for sensor in products.SENSORS:
             own = (dates >= np.datetime64(sensor.first)) & (dates <= np.datetime64(sensor.last))
-            if not own.any():
-                continue
-            own &= ~products.lost_days(dates, seed=self.seed, what=sensor.name)
-            found = products.sensed({name: values[own] for name, values in whole.items()}, sensor, self.random)
-            inside = products.seen(longitude, latitude, dates[own], orbit=orbit, shift=sensor.shift)
-            for name, values in found.items():
-                values[~inside] = np.nan
+            if own.any():
+                own &= ~products.lost_days(dates, seed=self.seed, what=sensor.name)
+                self._write_sensor({name: values[own] for name, values in whole.items()}, dates[own], sensor, orbit)
+
+    def _write_sensor(self, whole: dict[str, np.ndarray], dates: np.ndarray, sensor: products.Sensor, orbit: str) -> None:
+        """The files of one sensor and overpass of a year, V and H of a frequency together."""
+        outside = ~products.seen(*places(self.tb_grid), dates, orbit=orbit, shift=sensor.shift)
+        for band in BANDS:
+            pair = {name: whole.pop(name) for name in list(whole) if name.startswith(band)}
+            for name, values in products.sensed(pair, sensor, self.random).items():
+                values[outside] = np.nan
                 path = self.folder / "tb" / f"{sensor.name}_{name}_{orbit}_EASE2_{str(dates[0])[:4]}.nc"
                 cube = values.reshape(-1, *self.tb_grid.shape)
                 about = {"sensor": sensor.name, "orbit": ORBITS[orbit], "frequency_and_polarization": name}
                 title = f"brightness temperature, {name}, {ORBITS[orbit]}"
-                write_days(path, cube, dates[own], self.tb_grid, TB, title=title, time=DAYS_1972, attributes=about)
+                write_days(path, cube, dates, self.tb_grid, TB, title=title, time=DAYS_1972, attributes=about)
 
     def _write_label(self, ground: GroundDays, dates: np.ndarray) -> None:
         """The product to learn from: on the grid of the map, with gaps where no swath was and on lost days."""

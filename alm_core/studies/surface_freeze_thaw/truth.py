@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from alm_core.cubes.states import FROZEN, THAWED, UNKNOWN
-from alm_core.grid import Grid
 from alm_core.studies.surface_freeze_thaw.files import DAYS_1970, Packing, write_days
+from alm_core.studies.surface_freeze_thaw.land import Plateau
 
 FIRST_MONTH, RUN_DAYS = 7, 5
 NO_DAY, OUTSIDE = -1, -2
@@ -74,41 +74,47 @@ def freezing_year(dates: np.ndarray, year: int) -> np.ndarray:
     return (dates >= np.datetime64(f"{year}-{FIRST_MONTH:02d}-01")) & (dates < np.datetime64(f"{year + 1}-{FIRST_MONTH:02d}-01"))
 
 
-def write_truth(
-    folder: Path, frozen: np.ndarray, ice_percent: np.ndarray, dates: np.ndarray, grid: Grid, mapped: np.ndarray
-) -> None:
-    """Write ``truth_YYYY.nc`` and ``ice_YYYY.nc`` for every year, and both onsets of every whole freezing year.
+def write_states(folder: Path, frozen: np.ndarray, ice_share: np.ndarray, dates: np.ndarray, land: Plateau) -> None:
+    """Write ``truth_YYYY.nc`` and ``ice_YYYY.nc``.
 
     Parameters
     ----------
     folder : Path
     frozen : ndarray
         bool ``[day, cell]`` of every cell of the grid.
-    ice_percent : ndarray
-        uint8 ``[day, cell]``: part of the freezing water that is ice.
+    ice_share : ndarray
+        0 to 1 ``[day, cell]``: part of the freezing water that is ice.
     dates : ndarray
-        datetime64[D] ``[day]``, whole calendar years.
-    grid : Grid
-    mapped : ndarray
-        bool ``[cell]``.
+        datetime64[D] ``[day]`` of one calendar year.
+    land : Plateau
     """
-    states = np.where(mapped, np.where(frozen, np.uint8(FROZEN), np.uint8(THAWED)), np.uint8(UNKNOWN))
     flags = {"flag_values": np.array([THAWED, FROZEN], np.uint8), "flag_meanings": "thawed frozen"}
-    packing = Packing("state", "true state of the top 5 cm", "1", dtype="uint8", fill=UNKNOWN, attributes=flags)
+    state = Packing("state", "true state of the top 5 cm", "1", dtype="uint8", fill=UNKNOWN, attributes=flags)
     ice = Packing("ice_share", "part of the freezing water of the top 5 cm that is ice", "%", dtype="uint8", fill=UNKNOWN)
-    shares = np.where(mapped, ice_percent, np.uint8(UNKNOWN))
-    years = dates.astype("datetime64[Y]").astype(int) + 1970
-    for year in np.unique(years):
-        rows = years == year
-        for name, values, how in (("truth", states, packing), ("ice", shares, ice)):
-            cube = values[rows].reshape(-1, *grid.shape)
-            write_days(folder / f"{name}_{year}.nc", cube, dates[rows], grid, how, title=f"truth: {how.long_name}")
-    whole = [year for year in np.unique(years)[:-1] if freezing_year(dates, year).sum() >= 365]
-    found = [onsets(frozen[freezing_year(dates, year)]) for year in whole]
-    begins = np.array([f"{year}-{FIRST_MONTH:02d}-01" for year in whole], "datetime64[D]")
+    states, percent = np.where(frozen, np.uint8(FROZEN), np.uint8(THAWED)), np.rint(100 * ice_share).astype(np.uint8)
+    for name, values, packing in (("truth", states, state), ("ice", percent, ice)):
+        values[:, ~land.mapped] = UNKNOWN
+        path = folder / f"{name}_{str(dates[0])[:4]}.nc"
+        write_days(path, land.raster(values), dates, land.grid, packing, title=f"truth: {packing.long_name}")
+
+
+def write_onsets(folder: Path, frozen: np.ndarray, dates: np.ndarray, land: Plateau) -> None:
+    """Write ``freeze_onset.nc`` and ``thaw_onset.nc``, one step for every whole freezing year.
+
+    Parameters
+    ----------
+    folder : Path
+    frozen : ndarray
+        bool ``[day, cell]`` of every cell of the grid.
+    dates : ndarray
+        datetime64[D] ``[day]`` of whole calendar years, two or more.
+    land : Plateau
+    """
+    years = np.unique(dates.astype("datetime64[Y]").astype(int) + 1970)[:-1]
+    found = [onsets(frozen[freezing_year(dates, year)]) for year in years]
+    begins = np.array([f"{year}-{FIRST_MONTH:02d}-01" for year in years], "datetime64[D]")
     for name in ("freeze", "thaw"):
-        values = np.stack([np.where(mapped, getattr(one, name), np.int16(OUTSIDE)) for one in found])
+        values = np.stack([np.where(land.mapped, getattr(one, name), np.int16(OUTSIDE)) for one in found]).astype(np.int16)
         text = f"day on which {'freezing' if name == 'freeze' else 'thaw'} began, 0 is 1 July, {NO_DAY}: never"
-        onset = Packing(f"{name}_onset", text, "days", fill=OUTSIDE)
-        cube = values.astype(np.int16).reshape(-1, *grid.shape)
-        write_days(folder / f"{name}_onset.nc", cube, begins, grid, onset, title=text, time=DAYS_1970)
+        packing = Packing(f"{name}_onset", text, "days", fill=OUTSIDE)
+        write_days(folder / f"{name}_onset.nc", land.raster(values), begins, land.grid, packing, title=text, time=DAYS_1970)
