@@ -462,11 +462,12 @@ class Days {
     const one = (width - THUMB) / Math.max(this.year.days - 1, 1);
     for (const [part, found] of this.dayShares(this.year)) {
       found.forEach(([frozen, unknown], k) => {
-        const left = THUMB / 2 + (part * size + k - 0.5) * one;
+        // Whole pixels, so that neighbouring days leave no seam.
+        const [left, right] = [k - 0.5, k + 0.5].map((place) => Math.round((THUMB / 2 + (part * size + place) * one) * ratio) / ratio);
         const bars = [[colours.frozen, 0, frozen], [colours.thawed, frozen, 1 - unknown], [colours.unknown, 1 - unknown, 1]];
         for (const [colour, low, high] of bars) {
           pen.fillStyle = colour;
-          pen.fillRect(left, height * (1 - high), one + 0.4, height * (high - low));
+          pen.fillRect(left, height * (1 - high), right - left, height * (high - low));
         }
       });
     }

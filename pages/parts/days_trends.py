@@ -90,10 +90,11 @@ def signed(value: float | None) -> str:
 
     Examples
     --------
-    >>> signed(-2.34), signed(0.5), signed(None)
-    ('−2.3', '+0.5', '–')
+    >>> signed(-2.34), signed(0.5), signed(-0.01), signed(None)
+    ('−2.3', '+0.5', '0.0', '–')
     """
     if value is None or not math.isfinite(value):
         return DASH
+    value = round(value, 1)
     sign = "+" if value > 0 else "−" if value < 0 else ""
     return f"{sign}{abs(value):.1f}"
