@@ -16,8 +16,8 @@ from alm_core.serving.change_layers import INSIGNIFICANT
 from alm_core.workspace import Run, write_json
 from pages.parts import map_layers, map_series
 from pages.parts.frame import Page, read_options
-from pages.parts.numbers import percent, with_unit
 from pages.parts.fusion_component import map_data
+from pages.parts.numbers import percent, with_unit
 from pages.parts.words import Words
 from tests.pages.support import check_clean, open_app, texts
 from tests.pages.test_map import mapped_place
