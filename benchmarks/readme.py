@@ -237,6 +237,38 @@ def circumpolar_rows(slices: dict[str, Any] | None) -> list[tuple[str, str]]:
     ]
 
 
+def day_rows(freeze: dict[str, Any] | None, sites: dict[str, Any] | None, days: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Rows of the study of days."""
+    rows = []
+    if sites:
+        whole = sites["sets"][sites["headline"]]["all"]
+        rows.append(
+            (
+                "frozen or thawed at 11 real sites, each predicted from the other ten, no satellite: accuracy / kappa",
+                f"{whole['overall_accuracy']:.3f} / {whole['kappa']:.3f}",
+            )
+        )
+    if freeze:
+        scheme = freeze["scores"]["schemes"]["year"]["extra_trees"]["test"]
+        onsets = [freeze["onsets"][name]["median_error_days"] for name in ("freeze_onset", "thaw_onset")]
+        rows += [
+            ("simulated days: accuracy against the labels, years not seen", f"{scheme['overall_accuracy']:.3f}"),
+            (
+                "simulated days, against the truth: map / its labels",
+                f"{freeze['truth']['map']:.3f} / {freeze['truth']['labels']:.3f}",
+            ),
+            ("simulated days: median error of freeze / thaw onset", f"{onsets[0]:.0f} / {onsets[1]:.0f} days"),
+        ]
+    if days:
+        rows.append(
+            (
+                f"daily maps, {days['days']:,} days of {days['cells']:,} cells, {days['trees']} trees, all files",
+                f"{days['seconds']:.0f} s, {days['peak_memory_gb']:.1f} GB",
+            )
+        )
+    return rows
+
+
 def figures() -> str:
     """The table of everything else."""
     rows: list[tuple[str, str]] = []
@@ -246,6 +278,7 @@ def figures() -> str:
     rows += real_rows(read("circumpolar_magt"), read("circumpolar_alt"), read("meuse_zinc"))
     rows += dashboard_rows(read("dashboard"), read("tiles"), read("export"))
     rows += circumpolar_rows(read("circumpolar_slices"))
+    rows += day_rows(read("freeze_thaw"), read("freeze_thaw_sites"), read("day_maps"))
     noise = read("noise")
     if noise:
         rows.append(
