@@ -9,7 +9,7 @@ from alm_core.errors import AlmError, StudyError
 from alm_core.inspection.slices import main_slice, time_slices
 from alm_core.scenarios.scenario import INNER, QUERY, Scenario, default_scenario, from_query, obstacle, to_query
 from alm_core.scenarios.studio import INNER_SCHEME, gain, studio_data, studio_schemes
-from pages.parts.frame import Page, help_box, learner_label, open_page, run_key, scheme_label
+from pages.parts.frame import Page, help_box, hold_choice, learner_label, open_page, run_key, scheme_label
 from pages.parts.fusion_component import fusion_map, read_choice
 from pages.parts.fusion_scenarios import scenario_panel
 from pages.parts.numbers import percent
@@ -64,6 +64,7 @@ def choose_scheme(page: Page) -> str:
         shown = scheme_label(page, scheme)
         return page.t("headline", scheme=shown) if scheme == headline else shown
 
+    hold_choice("fusion_scheme", schemes)
     return st.selectbox(page.t("scheme"), schemes, format_func=title, key="fusion_scheme", help=page.t("scheme_help"), width=420)
 
 

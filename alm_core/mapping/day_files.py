@@ -11,18 +11,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
 
-from alm_core.cubes.states import FROZEN, STATES, THAWED, UNKNOWN
+from alm_core.cubes.states import FROZEN, STATES, THAWED, UNKNOWN, to_state_and_percent
 from alm_core.errors import AlmError, GridError, MissingFileError
 from alm_core.grid import Grid
 from alm_core.mapping.cog import LEVELS, open_raster, tag_text
-from alm_core.mapping.day_maps import DayMap, to_state_and_percent
 from alm_core.mapping.files import remove_leftovers, whole_file
 from alm_core.workspace import hash_values, read_json, write_json
+
+if TYPE_CHECKING:
+    from alm_core.mapping.day_maps import DayMap
 
 FOLDER = "map/days"
 RECORD = "files.json"

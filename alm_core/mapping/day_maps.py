@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from alm_core.cubes.features import FeaturePlan, compute_features
-from alm_core.cubes.states import FROZEN, THAWED, UNKNOWN
+from alm_core.cubes.states import FROZEN, LIMIT, THAWED, UNKNOWN, to_state_and_percent
 from alm_core.cubes.store import CubeStore
 from alm_core.errors import LearnerError
 from alm_core.grid import Block, Grid
@@ -27,9 +27,6 @@ from alm_core.workspace import hash_values, hold
 
 BLOCKS = "blocks"
 LAYER = "probability"
-LIMIT = 0.5
-"""Probability of frozen from which a cell-day is frozen."""
-MOST_PERCENT_THAWED = 49
 LONGEST_CHUNK_DAYS = 64
 CHUNK_CELL_DAYS = 1 << 19
 """Cell-days of a chunk at most: with 25 features 52 MB, and about four times that while a thread predicts it."""
@@ -246,26 +243,6 @@ def day_blocks(days: int, cells: int, length: int) -> list[Block]:
     """
     starts = range(0, days, length)
     return [Block(number, 0, start, min(days, start + length), 0, cells, 0, (days, cells)) for number, start in enumerate(starts)]
-
-
-def to_state_and_percent(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The state and the probability in per cent, uint8 both, `UNKNOWN` where the probability is NaN.
-
-    Whole per cent, but never rounded over the limit: what is thawed has 49 at most, so that the two always agree.
-
-    Examples
-    --------
-    >>> state, percent = to_state_and_percent(np.array([0.2, 0.499, 0.5, np.nan], np.float32))
-    >>> state.tolist(), percent.tolist()
-    ([0, 0, 1, 255], [20, 49, 50, 255])
-    """
-    known = ~np.isnan(probability)
-    frozen = known & (probability >= LIMIT)
-    percent = np.rint(np.where(known, probability, 0) * 100).astype(np.uint8)
-    percent[known & ~frozen] = np.minimum(percent[known & ~frozen], MOST_PERCENT_THAWED)
-    state = np.where(frozen, np.uint8(FROZEN), np.uint8(THAWED))
-    state[~known] = percent[~known] = UNKNOWN
-    return state, percent
 
 
 @dataclass(frozen=True)

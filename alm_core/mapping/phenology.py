@@ -23,19 +23,21 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alm_core.cubes.states import FROZEN, UNKNOWN
+from alm_core.cubes.states import FROZEN, UNKNOWN, to_state_and_percent
 from alm_core.errors import DomainError
 from alm_core.mapping.cog import write_cog
 from alm_core.mapping.day_files import FileRecord
-from alm_core.mapping.day_maps import DayMap, to_state_and_percent
 from alm_core.mapping.field_trend import TREND_BANDS, FieldTrend, field_trend
 from alm_core.mapping.files import remove_leftovers
 from alm_core.mapping.true_area import cell_areas
 from alm_core.workspace import hash_values
+
+if TYPE_CHECKING:
+    from alm_core.mapping.day_maps import DayMap
 
 FOLDER = "map/phenology"
 RECORD = "phenology.json"

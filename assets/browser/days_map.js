@@ -557,10 +557,12 @@ class Days {
     let moved = false;
     map.getContainer().addEventListener("pointerdown", () => { moved = true; });
     map.getContainer().addEventListener("wheel", () => { moved = true; }, { passive: true });
-    new ResizeObserver(() => {
+    const observer = new ResizeObserver(() => {
       map.invalidateSize({ animate: false });
       if (!moved) map.fitBounds(bounds, { animate: false });
-    }).observe(map.getContainer());
+    });
+    observer.observe(map.getContainer());
+    map.on("unload", () => observer.disconnect()); // A page that is left shrinks to nothing before it goes.
     this.part("map").dataset.empty = data.words.empty;
   }
 

@@ -355,7 +355,7 @@ class Studio {
       if (!url) continue; // Waters of another part of the earth.
       fetch(url)
         .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(`${url}: ${answer.status}`))))
-        .then((shapes) => L.geoJSON(shapes, { style, pane: "water" }).addTo(map))
+        .then((shapes) => map.getPane("water") && L.geoJSON(shapes, { style, pane: "water" }).addTo(map))
         .catch((fault) => console.warn(String(fault)));
     }
     L.control.scale({ imperial: false }).addTo(map);
@@ -364,10 +364,12 @@ class Studio {
     let moved = false;
     map.getContainer().addEventListener("pointerdown", () => { moved = true; });
     map.getContainer().addEventListener("wheel", () => { moved = true; }, { passive: true });
-    new ResizeObserver(() => {
+    const observer = new ResizeObserver(() => {
       map.invalidateSize({ animate: false });
       if (!moved) map.fitBounds(bounds, { animate: false });
-    }).observe(map.getContainer());
+    });
+    observer.observe(map.getContainer());
+    map.on("unload", () => observer.disconnect()); // A page that is left shrinks to nothing before it goes.
     this.showLegend();
   }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,17 @@ def open_page(name: str, *, needs_run: bool = True, needs: tuple[str, ...] = (),
 def chosen_language() -> str:
     """Language of the switch in the sidebar, at first that of the address; English where it says something else."""
     return seed("lang", tuple(LANGUAGES))
+
+
+def hold_choice(key: str, options: Sequence[str]) -> None:
+    """Keep the choice of a list over a change of language: its widget then holds a label of the other one, which is no option.
+
+    Call it before the widget; the choice before the change comes back.
+    """
+    held = f"{key}:held"
+    found = [value for value in (st.session_state.get(key), st.session_state.get(held)) if value in options]
+    # Set also where it is there: the widget would read its own label again.
+    st.session_state[key] = st.session_state[held] = found[0] if found else options[0]
 
 
 def seed(key: str, options: tuple[str, ...]) -> str:

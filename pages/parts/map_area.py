@@ -22,7 +22,7 @@ from alm_core.uploads import receive_area
 from alm_core.uploads.limits import AREA_BYTES, MEGABYTE
 from alm_core.workspace import Run
 from pages.parts.charts import COLOURS, axis_title, show
-from pages.parts.frame import Page, help_box
+from pages.parts.frame import Page, help_box, hold_choice
 from pages.parts.map_export import export_part
 from pages.parts.map_layers import LayerView, MapView
 from pages.parts.map_place import scenario_stamp
@@ -275,6 +275,7 @@ def choose_thickness(page: Page, view: LayerView) -> Thickness | None:
     covariates = thickness_covariates(page.run)
     source = BY_NUMBER
     if covariates:
+        hold_choice("map-thickness-source", [BY_NUMBER, *covariates])
         source = st.selectbox(
             page.t("water_volume.source"),
             [BY_NUMBER, *covariates],

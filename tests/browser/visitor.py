@@ -79,7 +79,7 @@ class Visitor:
         """Nothing was asked of another host, nothing failed, no exception is on the page."""
         assert self.foreign == [], self.foreign
         assert self.faults == [], self.faults
-        assert self.exceptions() == []
+        assert self.exceptions() == [], self.exceptions()
 
     def overflow(self) -> float:
         """How many pixels the page is wider than its window."""

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import rasterio
 
+from alm_core.cubes.states import to_state_and_percent
 from alm_core.errors import GridError, MissingFileError, WorkspaceError
 from alm_core.grid import Grid
 from alm_core.mapping.day_files import mapped_years, read_day, read_series, write_years
-from alm_core.mapping.day_maps import to_state_and_percent
 from tests.mapping.day_world import CELLS, DAYS, FIRST, GRID, celsius, make_all, make_map, write_cubes
 
 POLAR = Grid.from_bounds((7_000_000, 3_000_000, 7_100_000, 3_075_000), 25_000, crs="EPSG:6933")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from alm_core.cubes.features import make_plan
+from alm_core.cubes.states import to_state_and_percent
 from alm_core.errors import LearnerError
-from alm_core.mapping.day_maps import to_state_and_percent
 from alm_core.workspace import hash_file
 from tests.mapping.day_world import CELLS, CHUNK_DAYS, DAYS, GAP, Logistic, celsius, make_all, make_map, write_cubes
 
